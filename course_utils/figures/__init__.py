@@ -1,0 +1,5 @@
+"""The course's pictures, one file a chapter or theme: each function returns a Figure or an SVG string and decides nothing."""
+
+from course_utils.figures.style import COLORS, use_course_style
+
+__all__ = ["COLORS", "use_course_style"]

@@ -1,0 +1,105 @@
+"""The explorer of chapter 06: size, kernel, stride, padding and dilation are dragged, the window walks over the grid."""
+
+import ipywidgets as widgets
+import numpy as np
+
+from course_utils.arithmetic import output_size, unused
+from course_utils.figures import convolution as draw
+from course_utils.scratch import conv2d
+
+SMALL = np.random.default_rng(6)
+PIXELS = SMALL.integers(0, 10, (12, 12))
+WEIGHTS = SMALL.integers(-2, 3, (5, 5))
+
+
+def picture(size, kernel_size, stride, padding, dilation, position):
+    """The window at output number `position` (row by row) with its arithmetic, or a sentence on why none fits: an SVG."""
+    x, weight = PIXELS[:size, :size], WEIGHTS[:kernel_size, :kernel_size]
+    setting = {"stride": stride, "padding": padding, "dilation": dilation}
+    extent = dilation * (kernel_size - 1) + 1
+    if extent > size + 2 * padding:
+        return draw.message(
+            "No position fits, so there is no output.",
+            f"The window reaches over {dilation} · ({kernel_size} − 1) + 1 = {extent} pixels,",
+            f"the padded input has only {size} + 2 · {padding} = {size + 2 * padding}.",
+            "Make the input or the padding larger, or the kernel or the dilation smaller.",
+        )
+    count = output_size(size, kernel_size, **setting)
+    row, column = divmod(min(position, count**2 - 1), count)
+    y = conv2d(x[None, None].astype(float), weight[None, None].astype(float), **setting)[0, 0]
+    left_over = unused(size, kernel_size, **setting)
+    last = size + 2 * padding - extent
+    notes = [
+        f"output [{row}, {column}] reads rows {_list(_reads(row, kernel_size, **setting))} "
+        f"and columns {_list(_reads(column, kernel_size, **setting))}",
+        f"window: {dilation} · ({kernel_size} − 1) + 1 = {extent}    last start: {size} + 2 · {padding} − {extent} = {last}    "
+        f"positions: ⌊{last} / {stride}⌋ + 1 = {count}",
+        f"the last {left_over} row(s) and column(s), hatched, are read by no window: {last} mod {stride} = {left_over}"
+        if left_over
+        else f"every row and column of the padded input is in reach: {last} mod {stride} = 0",
+    ]
+    return draw.window(
+        x,
+        weight,
+        y,
+        (row, column),
+        _reads(row, kernel_size, **setting),
+        _reads(column, kernel_size, **setting),
+        padding=padding,
+        unread=(left_over, left_over),
+        notes=notes,
+    )
+
+
+def _reads(i, kernel_size, stride, padding, dilation):
+    return [stride * i - padding + dilation * k for k in range(kernel_size)]
+
+
+def _list(numbers):
+    return ", ".join(map(str, numbers)).replace("-", "−")
+
+
+def convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1):
+    """A widget: five sliders and the position, the picture under them. Its controls are attributes of the box.
+
+    The position can also be played. A combination that does not fit shows a sentence in place of the picture.
+    """
+
+    def slider(name, value, low, high):
+        return widgets.IntSlider(value, low, high, description=name, layout=widgets.Layout(width="290px"))
+
+    box = widgets.VBox()
+    box.size = slider("size", size, 3, 12)
+    box.kernel_size = slider("kernel", kernel_size, 1, 5)
+    box.stride = slider("stride", stride, 1, 5)
+    box.padding = slider("padding", padding, 0, 4)
+    box.dilation = slider("dilation", dilation, 1, 4)
+    box.position = slider("position", 0, 0, 0)
+    box.play = widgets.Play(interval=700, min=0, max=0, show_repeat=False)
+    widgets.jslink((box.play, "value"), (box.position, "value"))
+    box.view = widgets.HTML()
+    shape = [box.size, box.kernel_size, box.stride, box.padding, box.dilation]
+
+    def redraw(change=None):
+        setting = [control.value for control in shape]
+        box.view.value = picture(*setting, box.position.value)
+
+    def resize(change=None):
+        setting = [control.value for control in shape]
+        try:
+            last = output_size(*setting) ** 2 - 1
+        except ValueError:  # no position fits: the picture says why
+            last = 0
+        box.position.max = box.play.max = last
+        redraw()
+
+    for control in shape:
+        control.observe(resize, "value")
+    box.position.observe(redraw, "value")
+    resize()
+    box.children = [
+        widgets.HBox([box.size, box.kernel_size, box.stride]),
+        widgets.HBox([box.padding, box.dilation, box.position, box.play]),
+        box.view,
+    ]
+    return box

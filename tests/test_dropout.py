@@ -1,0 +1,60 @@
+"""Dropout: the mask's share, the scale, the gradient."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.scratch import dropout, dropout_backward, dropout_mask, gradient_check
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
+def test_mask_keeps_the_share_and_dropout_keeps_the_mean(p):
+    rng = np.random.default_rng(0)
+    mask = dropout_mask((100, 1000), p, rng)
+    assert mask.dtype == bool
+    assert mask.mean() == pytest.approx(1 - p, abs=5 * np.sqrt(p * (1 - p) / mask.size))
+    x = rng.normal(1, 1, size=mask.shape)
+    assert dropout(x, mask, p).mean() == pytest.approx(x.mean(), abs=0.05)
+
+
+def test_scale_is_torchs():
+    torch.manual_seed(0)
+    x = torch.ones(50, 50, requires_grad=True)
+    out = torch.nn.functional.dropout(x, 0.2)
+    out.sum().backward()
+    mask = (out != 0).numpy()
+    np.testing.assert_allclose(dropout(x.detach().numpy(), mask, 0.2), out.detach(), rtol=1e-6)
+    np.testing.assert_allclose(dropout_backward(np.ones((50, 50)), x.detach().numpy(), mask, 0.2), x.grad, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2, 2)])
+def test_gradient_is_the_difference_quotient(shape):
+    rng = np.random.default_rng(1)
+    x, dy, mask = rng.normal(size=shape), rng.normal(size=shape), dropout_mask(shape, 0.3, rng)
+    assert gradient_check(lambda x: dropout(x, mask, 0.3), x, dy, dropout_backward(dy, x, mask, 0.3)) < 1e-8
+
+
+def test_float32_stays_float32():
+    x = np.ones((2, 3), dtype=np.float32)
+    assert dropout(x, np.ones((2, 3), dtype=bool), 0.5).dtype == np.float32
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0, 1.5, float("nan")])
+def test_probabilities_outside_are_refused(p):
+    for call in (
+        lambda: dropout_mask((2, 3), p, np.random.default_rng(0)),
+        lambda: dropout(np.ones(3), np.ones(3, dtype=bool), p),
+    ):
+        with pytest.raises(ValueError, match="p is"):
+            call()
+
+
+@pytest.mark.parametrize("mask", [np.ones((2, 3)), np.ones((3, 2), dtype=bool), np.ones((5, 2, 3), dtype=bool)])
+def test_masks_of_another_type_or_shape_are_refused(mask):
+    with pytest.raises(ValueError, match=r"mask is|broadcast"):
+        dropout(np.ones((2, 3)), mask, 0.5)
+
+
+def test_a_seed_in_place_of_a_generator_is_refused():
+    with pytest.raises(ValueError, match="rng is 0"):
+        dropout_mask((2, 3), 0.5, 0)

@@ -45,9 +45,16 @@ def grade(args):
     grade(args.chapter, args.submissions, args.out)
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage that `--help` prints."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
 def parser():
     """The argument parser, one sub-command a function of this file."""
-    top = argparse.ArgumentParser(prog="python -m course_utils", description=__doc__.splitlines()[0])
+    top = Parser(prog="python -m course_utils", description=__doc__.splitlines()[0])
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(function, summary):

@@ -1,17 +1,36 @@
-"""What all tests share: one thread, no network, no datasets of the machine; and what may be missing on a machine."""
+"""What all tests share: seeded draws, the slow files first; and what may be missing on a machine.
+
+One thread, no GPU, no data sets of the machine: the plugin course_utils.quick saw to that before this file is read.
+"""
 
 import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-# Set before torch is imported anywhere: the tests say nothing about the machine that they run on.
-os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
-os.environ["COURSE_PROFILE"] = "quick"
-os.environ.pop("COURSE_DATA", None)
+# The same draws on every run, and no verdict that depends on how busy the machine is.
+settings.register_profile("course", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("course")
 
 REQUIRED = set(filter(None, os.environ.get("COURSE_REQUIRE", "").split(",")))
+
+
+def pytest_collection_modifyitems(items):
+    """Sort: browser and sandbox first, then notebooks, then the rest, so that no slow file is left for the end.
+
+    The order within a file stays, for a notebook's cells depend on it.
+    """
+
+    def rank(item):
+        if {"chromium", "bubblewrap"} & set(getattr(item, "fixturenames", ())):
+            return 0
+        return 1 if item.path.suffix == ".ipynb" else 2
+
+    first = {}
+    for item in items:
+        first[item.path] = min(rank(item), first.get(item.path, 2))
+    items.sort(key=lambda item: first[item.path])
 
 
 def need(what, found, reason):

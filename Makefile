@@ -1,0 +1,56 @@
+# Thin on purpose: a target says what it needs and calls Python. `make` alone lists the targets.
+# PYTHON is the interpreter that .venv is made with: make lab PYTHON=/path/to/python3.13
+
+# Passed over: Python 2, and an entry of PATH that does not run (a pyenv shim without its version).
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do $$p -c 'f""' 2>&- && echo $$p && break; done)
+RUN := .venv/bin/python
+need = $(if $($1),,$(error make $@ needs $1, for example: make $@ $2))
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help lab fresh test lint benchmark notebooks exercises slides release grade environment tools
+
+help:        ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+lab: environment   ## open the course in JupyterLab (the first call installs it into .venv)
+	@$(RUN) -m course_utils.workspace lab
+
+fresh: environment ## a clean copy of a chapter beside yours: make fresh NN=06
+	$(call need,NN,NN=06)
+	@$(RUN) -m course_utils.workspace fresh "$(NN)"
+
+test: lint   ## prove everything: style, unit tests, every notebook
+	@$(RUN) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+
+lint: tools  ## ruff: rules and format
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff format --quiet --check . || { echo "mend it with: $(RUN) -m ruff format ." >&2; exit 1; }
+
+benchmark: tools   ## speeds, as ratios measured in one run
+	@$(RUN) -m pytest -q -s -o python_files="bench_*.py" tests/benchmarks
+
+notebooks: tools   ## run all notebooks and store them as the tests will see them
+	@$(RUN) -m course_utils.authors record
+
+exercises: tools   ## make the learners' exercises from the masters
+	@$(RUN) -m course_utils.authors exercises
+
+slides: tools      ## a reveal.js page of each chapter, in build/slides
+	@$(RUN) -m course_utils.authors slides
+
+release: tools     ## student versions of a chapter's exercises: make release NN=06 OUT=DIR
+	$(call need,NN,NN=06 OUT=DIR)$(call need,OUT,NN=06 OUT=DIR)
+	@$(RUN) -m course_utils release "$(NN)" --out "$(OUT)"
+
+grade: tools       ## grade a folder of submissions: make grade NN=06 SUBMISSIONS=DIR OUT=DIR
+	$(call need,NN,NN=06 SUBMISSIONS=DIR OUT=DIR)$(call need,SUBMISSIONS,NN=06 SUBMISSIONS=DIR OUT=DIR)
+	$(call need,OUT,NN=06 SUBMISSIONS=DIR OUT=DIR)
+	@$(RUN) -m course_utils grade "$(NN)" --submissions "$(SUBMISSIONS)" --out "$(OUT)"
+
+# What is needed to learn, and what is needed beside that to prove and to grade. Does nothing where all is there.
+bootstrap = @$(if $(PYTHON),"$(PYTHON)" course_utils/bootstrap.py,$(error no Python was found: install Python 3.11 to 3.13))
+environment:
+	$(bootstrap)
+tools:
+	$(bootstrap) test grade

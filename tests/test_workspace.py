@@ -1,0 +1,186 @@
+"""The learner's folder: filled once, never written over; JupyterLab started, or found running."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import webbrowser
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.sign import NotebookNotary
+
+from course_utils import workspace
+
+CHAPTER = "06_convolution_arithmetic.ipynb"
+
+
+def notebook(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = [nbformat.v4.new_markdown_cell(text, id="text"), nbformat.v4.new_code_cell("1 + 1", id="code")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A small course in a folder with a space in its name; Jupyter's own files go to a temporary place."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    root = tmp_path / "the course"
+    for name in ("00_start_here.ipynb", CHAPTER, f"exercises/{CHAPTER}", f"solutions/{CHAPTER}"):
+        notebook(root / "notebooks" / name, "# version 1")
+    (root / "notebooks/.ipynb_checkpoints").mkdir()
+    (root / "notebooks/.ipynb_checkpoints/x.ipynb").touch()
+    return root
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_learners_get_all_but_the_solutions(root):
+    workspace.populate(root)
+    assert files(root / "work") == ["00_start_here.ipynb", CHAPTER, f"exercises/{CHAPTER}"]
+
+
+def test_a_learners_file_is_never_written_over(root):
+    workspace.populate(root)
+    (root / "work" / CHAPTER).write_text("mine")
+    notebook(root / "notebooks" / CHAPTER, "# version 2")
+    notebook(root / "notebooks/07_pooling.ipynb", "# new")
+    assert workspace.populate(root) == [Path("07_pooling.ipynb")]
+    assert (root / "work" / CHAPTER).read_text() == "mine"
+
+
+def test_not_even_a_link_is_written_over(root, tmp_path):
+    (root / "work").mkdir()
+    (root / "work" / CHAPTER).symlink_to(tmp_path / "unplugged drive")
+    workspace.populate(root)
+    assert (root / "work" / CHAPTER).is_symlink()
+
+
+def test_a_copy_that_fails_leaves_nothing(root, monkeypatch):
+    def full(source, target):
+        Path(target).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"):
+        workspace.populate(root)
+    assert files(root / "work") == []
+
+
+def test_copies_are_trusted(root):
+    workspace.populate(root)
+    copy = nbformat.read(root / "work" / CHAPTER, as_version=4)
+    assert NotebookNotary().check_signature(copy)
+    copy.cells[0].source = "changed"
+    assert not NotebookNotary().check_signature(copy)
+
+
+def test_fresh_copies_stand_beside_the_old(root):
+    workspace.populate(root)
+    (root / "work" / CHAPTER).write_text("mine")
+    stem = CHAPTER.removesuffix(".ipynb")
+    for chapter, suffix in (("06", " (fresh)"), ("6", " (fresh 2)")):
+        assert [path.as_posix() for path in workspace.fresh(chapter, root)] == [
+            f"{stem}{suffix}.ipynb",
+            f"exercises/{stem}{suffix}.ipynb",
+        ]
+    assert (root / "work" / CHAPTER).read_text() == "mine"
+    assert (root / "work" / f"{stem} (fresh).ipynb").read_text() == (root / "notebooks" / CHAPTER).read_text()
+
+
+def test_fresh_takes_the_plain_name_where_it_is_free(root):
+    assert workspace.fresh("00", root) == [Path("00_start_here.ipynb")]
+
+
+@pytest.mark.parametrize("chapter", ["99", "conv", "", "../06"])
+def test_an_unknown_chapter_is_refused(root, chapter):
+    with pytest.raises(ValueError, match=f"no chapter {chapter!r}; there are 00, 06"):
+        workspace.fresh(chapter, root)
+
+
+def test_without_notebooks_it_says_so(tmp_path):
+    with pytest.raises(ValueError, match="from a clone"):
+        workspace.populate(tmp_path)
+
+
+def test_the_command_line_ends_in_one_line(root, monkeypatch, capsys):
+    assert workspace.main(["fresh", "99"]) == 2
+    output = capsys.readouterr()
+    assert re.fullmatch("course: there is no chapter '99'.*\n", output.err)
+    assert output.out == ""
+
+
+def test_without_a_browser_the_address_is_printed(root, capsys):
+    workspace.show_page("http://localhost:1/lab?token=x", root)
+    assert capsys.readouterr().out == "course: open http://localhost:1/lab?token=x\n"
+    assert not (root / "build").exists()
+
+
+def test_the_browser_gets_a_page_that_only_the_user_can_read(root, monkeypatch):
+    opened = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(
+        webbrowser, "get", lambda: type("Browser", (), {"open": lambda self, url: opened.append(url)})()
+    )
+    workspace.show_page("http://localhost:1/lab?a=1&token=secret", root)
+    page = root / "build/open.html"
+    assert opened == [page.as_uri()]
+    assert "url=http://localhost:1/lab?a=1&amp;token=secret" in page.read_text()
+    if os.name == "posix":
+        assert stat.S_IMODE(page.stat().st_mode) == 0o600
+
+
+def start(root):
+    """Start the command in a process of its own; returns it and the address that it printed."""
+    code = "import sys, pathlib; from course_utils.workspace import lab; lab(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(root)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    lines = []
+    for line in server.stdout:
+        lines.append(line)
+        if line.startswith("course: open "):
+            return server, line.split()[-1], lines
+    raise AssertionError("".join(lines))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends the server with a signal")
+def test_the_server(root):
+    busy = socket.socket()
+    busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        busy.bind(("127.0.0.1", 8888))
+        busy.listen()
+    except OSError:  # busy already: as good
+        pass
+    server, address, lines = start(root)
+    try:
+        assert re.fullmatch(r"http://\S+:(?!8888)\d+/lab/tree/00_start_here\.ipynb\?token=\w+", address)
+        assert "course: 3 new files" in lines[0]
+        with urllib.request.urlopen(address, timeout=20) as page:
+            assert "00_start_here.ipynb" in page.read().decode()
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(address.split("lab/")[0] + "api/contents", timeout=20)
+
+        again, same, words = start(root)
+        assert again.wait(20) == 0
+        assert same == address
+        assert words[0] == "course: JupyterLab runs on this folder already\n"
+    finally:
+        busy.close()
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+    assert "Traceback" not in server.stdout.read()
+    assert workspace.running(root / "work") is None

@@ -26,19 +26,27 @@ def pair(name, value, least):
     return int(both[0]), int(both[1])
 
 
-def windows(images, kernel_size, stride, dilation):
-    """All windows on images ... x H x W as a view ... x kh x kw x oh x ow: `[..., i, j, :, :]` is what place (i, j)
-    of the kernel meets as it moves. Nothing is copied: writing into the view writes into `images`.
+def span(kernel_size, dilation, size):
+    """What a kernel covers, its holes included: D (K - 1) + 1 down and across.
 
-    The last three are pairs. Raises ValueError if a window does not fit.
+    All are pairs. Raises ValueError if that is more than `size`, the padded input's.
+    """
+    covered = tuple(d * (k - 1) + 1 for k, d in zip(kernel_size, dilation, strict=True))
+    if covered[0] > size[0] or covered[1] > size[1]:
+        raise ValueError(
+            f"a kernel {kernel_size} with dilation {dilation} covers {covered}; expected at most {tuple(size)}, "
+            "the padded input"
+        )
+    return covered
+
+
+def windows(images, kernel_size, stride, dilation):
+    """All windows on images ... x H x W, as a view kh x kw x ... x oh x ow: [i, j] is what place (i, j) of the kernel
+    meets as the window moves. Nothing is copied: a change of the view is a change of `images`.
+
+    The last three arguments are pairs. Raises ValueError if a window does not fit.
     """
     (sh, sw), (dh, dw) = stride, dilation
-    span = dh * (kernel_size[0] - 1) + 1, dw * (kernel_size[1] - 1) + 1
-    height, width = images.shape[-2:]
-    if span[0] > height or span[1] > width:
-        raise ValueError(
-            f"a kernel of {kernel_size[0]} x {kernel_size[1]} with dilation {dilation} spans {span[0]} x {span[1]}; "
-            f"expected at most the padded input, {height} x {width}"
-        )
-    view = np.lib.stride_tricks.sliding_window_view(images, span, axis=(-2, -1), writeable=True)
-    return np.moveaxis(view[..., ::sh, ::sw, ::dh, ::dw], (-2, -1), (-4, -3))
+    covered = span(kernel_size, dilation, images.shape[-2:])
+    view = np.lib.stride_tricks.sliding_window_view(images, covered, axis=(-2, -1), writeable=True)
+    return np.moveaxis(view[..., ::sh, ::sw, ::dh, ::dw], (-2, -1), (0, 1))

@@ -1,0 +1,154 @@
+"""What is known before a network runs, held to networks that run."""
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
+
+from course_utils.arithmetic import (
+    conv_multiply_adds,
+    conv_parameters,
+    output_size,
+    receptive_field,
+    same_padding,
+    unused,
+)
+
+axes = st.tuples(st.integers(1, 30), st.integers(1, 6), st.integers(1, 5), st.integers(0, 4), st.integers(1, 4))
+
+
+@given(axis=axes)
+def test_output_size_and_unused_are_what_a_walking_window_leaves(axis):
+    size, kernel_size, stride, padding, dilation = axis
+    reach = dilation * (kernel_size - 1)  # from the window's first column to its last
+    starts = [start for start in range(0, size + 2 * padding, stride) if start + reach < size + 2 * padding]
+    assume(starts)
+    assert output_size(*axis) == len(starts)
+    assert unused(*axis) == size + 2 * padding - 1 - (starts[-1] + reach)
+    x, kernel = torch.zeros(1, 1, size), torch.zeros(1, 1, kernel_size)
+    y = torch.nn.functional.conv1d(x, kernel, stride=stride, padding=padding, dilation=dilation)
+    assert output_size(*axis) == y.shape[-1]
+
+
+def test_the_published_example_of_a_stride_that_leaves_a_column():
+    """Dumoulin & Visin 2016, figures 2.6 and 2.7: sizes 5 and 6 give the same output, the sixth column is left out."""
+    assert [output_size(size, 3, stride=2, padding=1) for size in (5, 6)] == [3, 3]
+    assert [unused(size, 3, stride=2, padding=1) for size in (5, 6)] == [0, 1]
+
+
+@given(size=st.integers(1, 30), kernel_size=st.integers(0, 6).map(lambda n: 2 * n + 1), dilation=st.integers(1, 4))
+def test_same_padding_keeps_the_size(size, kernel_size, dilation):
+    assert output_size(size, kernel_size, padding=same_padding(kernel_size, dilation), dilation=dilation) == size
+
+
+@given(
+    channels=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    groups=st.integers(1, 3),
+    kernel_size=st.one_of(st.integers(1, 4), st.tuples(st.integers(1, 4), st.integers(1, 4))),
+    bias=st.booleans(),
+    size=st.tuples(st.integers(4, 9), st.integers(4, 9)),
+)
+def test_parameters_and_multiply_adds_are_torchs(channels, groups, kernel_size, bias, size):
+    inputs, outputs = (groups * number for number in channels)
+    layer = torch.nn.Conv2d(inputs, outputs, kernel_size, bias=bias, groups=groups)
+    counted = conv_parameters(inputs, outputs, kernel_size, bias=bias, groups=groups)
+    assert counted == sum(parameter.numel() for parameter in layer.parameters())
+    with FlopCounterMode(display=False) as counter:
+        output = layer(torch.zeros(1, inputs, *size)).shape[2:]
+    assert (
+        2 * conv_multiply_adds(inputs, outputs, kernel_size, tuple(output), groups=groups) == counter.get_total_flops()
+    )
+
+
+def test_counts_from_the_papers():
+    assert conv_parameters(1, 6, 5) == 156  # LeNet-5, C1 (LeCun et al. 1998, section II.B)
+    assert conv_multiply_adds(1, 6, 5, 28) + 6 * 28 * 28 == 122_304  # its connections count the biases too
+    assert conv_multiply_adds(3, 4, (1, 5), (2, 7)) == 4 * 2 * 7 * 3 * 5
+
+
+layers = st.lists(
+    st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st.integers(1, 3)), min_size=1, max_size=3
+)
+
+
+@given(layers=layers)
+def test_receptive_field_is_where_the_gradient_of_a_unit_is_not_zero(layers):
+    """Weights of 1 cancel nowhere. Compared: the first and the last unit whose field lies inside the input."""
+    pixels = torch.zeros(300, dtype=torch.float64, requires_grad=True)
+    y = pixels[None, None]
+    for (kernel_size, stride, padding, dilation), (size, jump, start) in zip(
+        layers, receptive_field(layers), strict=True
+    ):
+        y = torch.nn.functional.conv1d(
+            y, torch.ones(1, 1, kernel_size, dtype=y.dtype), stride=stride, padding=padding, dilation=dilation
+        )
+        seen = {
+            unit: (start + unit * jump - (size - 1) / 2, start + unit * jump + (size - 1) / 2)
+            for unit in range(y.shape[2])
+        }
+        inside = [unit for unit, (first, last) in seen.items() if first >= 0 and last <= 299]
+        for unit in (inside[0], inside[-1]):
+            (gradient,) = torch.autograd.grad(y[0, 0, unit], pixels, retain_graph=True)
+            reached = gradient.nonzero().flatten()
+            assert (reached[0].item(), reached[-1].item()) == seen[unit]
+
+
+def test_receptive_field_has_names_and_starts_with_nothing():
+    assert receptive_field([]) == []
+    (stem, pool) = receptive_field([(7, 2, 3, 1), (3, 2, 1, 1)])  # ResNet's first two layers
+    assert (stem.size, stem.jump, stem.start) == (7, 2, 0)
+    assert (pool.size, pool.jump, pool.start) == (11, 4, 0)
+    assert receptive_field([(2, 2, 0, 1)]) == [(2, 2, 0.5)]
+
+
+@pytest.mark.parametrize("function", [output_size, unused])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 0}, "size is 0; expected a whole number of at least 1"),
+        ({"size": 7.0}, "size is 7.0"),
+        ({"kernel_size": 0}, "kernel_size is 0"),
+        ({"stride": 0}, "stride is 0"),
+        ({"stride": -2}, "stride is -2"),
+        ({"stride": 1.5}, "stride is 1.5"),
+        ({"stride": True}, "stride is True"),
+        ({"stride": "2"}, "stride is '2'"),
+        ({"padding": -1}, "padding is -1; expected a whole number of at least 0"),
+        ({"padding": 0.5}, "padding is 0.5"),
+        ({"dilation": 0}, "dilation is 0"),
+        ({"kernel_size": 10, "padding": 1}, r"covers 10; expected at most the padded input, 7 \+ 2 \* 1 = 9"),
+        ({"kernel_size": 3, "dilation": 4}, "a kernel of 3 with dilation 4 covers 9"),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused(function, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        function(**{"size": 7, "kernel_size": 3, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        (same_padding, (4,), "kernel_size is 4; expected an odd number"),
+        (same_padding, (3, 0), "dilation is 0"),
+        (same_padding, (1.5,), "kernel_size is 1.5"),
+        (conv_parameters, (0, 6, 5), "in_channels is 0"),
+        (conv_parameters, (1, 6.0, 5), "out_channels is 6.0"),
+        (conv_parameters, (1, 6, (5, 0)), "kernel_size is 0"),
+        (conv_parameters, (1, 6, (5, 5, 5)), r"kernel_size is \(5, 5, 5\)"),
+        (conv_multiply_adds, (1, 6, 5, 0), "output is 0"),
+        (conv_multiply_adds, (1, 6, 5, (28, -1)), "output is -1"),
+        (receptive_field, ([(3, 0, 1, 1)],), "stride is 0"),
+        (receptive_field, ([(3, 1, -1, 1)],), "padding is -1"),
+        (receptive_field, ([(3, 1)],), "expected 4, got 2"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(function, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        function(*arguments)
+
+
+@pytest.mark.parametrize("channels", [(3, 4), (4, 3)])
+def test_groups_must_divide_the_channels(channels):
+    with pytest.raises(ValueError, match="groups is 2; expected a divisor of"):
+        conv_parameters(*channels, 3, groups=2)

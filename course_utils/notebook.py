@@ -3,27 +3,45 @@
 import base64
 import inspect
 import io
+import json
 import os
+import re
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
+from urllib.parse import quote
 
-from IPython.display import HTML, Code, display
+from IPython.display import display
 from tabulate import tabulate
+
+RUNS = Path(__file__).parents[1] / "data" / "runs"
 
 
 def show(figure, caption, alt):
-    """Display a matplotlib Figure, or an SVG string, with a caption under it and a text for those who do not see it."""
+    """Display a matplotlib Figure, or an SVG string, with a caption under it and a text for those who do not see it.
+
+    Raises ValueError if the alt text is empty, or if an SVG does not name its namespace.
+    """
+    if not alt.strip():
+        raise ValueError("a figure needs an alt text")
+    # An <img>, for neither JupyterLab nor nbconvert takes the alt text of an image/png output, and JupyterLab drops
+    # inline SVG from a notebook that it does not trust. Nor can the ids of two SVGs clash.
+    image = f'<img alt="{escape(alt)}" src="{_data_uri(figure)}" style="max-width: 100%">'
+    html = f'<figure style="margin: 0">{image}<figcaption>{_caption(caption)}</figcaption></figure>'
+    display({"text/html": html, "text/plain": f"Figure: {alt}"}, raw=True)
+
+
+def _data_uri(figure):
     if isinstance(figure, str):
-        display(HTML(f'<div role="img" aria-label="{escape(alt)}">{figure}</div>'), HTML(_caption(caption)))
-        return
+        if "http://www.w3.org/2000/svg" not in figure:
+            raise ValueError('an SVG figure needs xmlns="http://www.w3.org/2000/svg" in its <svg> tag')
+        return "data:image/svg+xml," + quote(figure, safe=" '()*+,/:;=?@")
     import matplotlib.pyplot as plt
 
     png = io.BytesIO()
     figure.savefig(png, format="png")
     plt.close(figure)
-    data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": f"Figure: {alt}"}
-    display(data, raw=True, metadata={"image/png": {"alt": alt}, "alt": alt})
-    display(HTML(_caption(caption)))
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
 
 
 def _caption(text):
@@ -37,15 +55,32 @@ class Table:
         self.rows, self.headers, self.caption = list(rows), list(headers), caption
 
     def _repr_html_(self):
-        return tabulate(self.rows, self.headers, tablefmt="html") + (_caption(self.caption) if self.caption else "")
+        table = tabulate(self.rows, self.headers, tablefmt="html")
+        # Notebooks set cells flush right; tabulate marks the numbers, which is where that is wanted.
+        table = re.sub(r"<(t[dh])>", r'<\1 style="text-align: left;">', table)
+        return table + (_caption(self.caption) if self.caption else "")
 
     def __repr__(self):
         return tabulate(self.rows, self.headers)
 
 
+class Source:
+    """Python source: a fenced block, which notebook, HTML page and slide highlight each in its own way."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def _repr_markdown_(self):
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", self.text))])
+        return f"{fence}python\n{self.text}\n{fence}"
+
+    def __repr__(self):
+        return self.text
+
+
 def show_source(*functions):
-    """Display the source of functions or classes as it stands in `course_utils`, highlighted."""
-    return Code("\n\n".join(inspect.getsource(function).rstrip() for function in functions), language="python")
+    """The source of functions or classes as it stands in `course_utils`, highlighted; the last line of a cell."""
+    return Source("\n\n\n".join(inspect.getsource(function).rstrip() for function in functions))
 
 
 @dataclass(frozen=True)
@@ -76,4 +111,12 @@ def profile(quick, full):
             return Profile("full", full, "full")
         except datasets.DataUnavailable as error:
             print(f"{full} cannot be had ({error}); this notebook goes on with the embedded {quick}.")
-    return Profile(name, quick, "quick")
+    return Profile("quick", quick, "quick")
+
+
+def recorded(pattern):
+    """The records of full runs that were really made: data/runs/PATTERN.json, parsed, in the order of their names.
+
+    A list, empty where there are none (an installation without the repository's data), so a chapter can do without.
+    """
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RUNS.glob(f"{pattern}.json"))]

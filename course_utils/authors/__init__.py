@@ -1,0 +1,1 @@
+"""Tools for those who write the course: record the notebooks, make slides, make the learners' exercises."""

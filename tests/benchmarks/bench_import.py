@@ -1,0 +1,16 @@
+"""How long `import course_utils` takes, beside `import numpy`, each in a fresh interpreter: median of 7."""
+
+import statistics
+import subprocess
+import sys
+
+
+def seconds(module):
+    code = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
+    runs = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7)]
+    return statistics.median(runs)
+
+
+def test_import():
+    ours, numpy = seconds("course_utils"), seconds("numpy")
+    print(f"\nimport course_utils: {ours * 1000:.1f} ms ({ours / numpy:.3f} of import numpy); the limit is 200 ms")

@@ -1,0 +1,231 @@
+"""The authors' tools, on small notebooks: what is recorded passes nbval strict; slides fit, and hold no solution."""
+
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from course_utils.authors import __main__, exercises, slides
+from course_utils.authors.record import RecordingError, execute, record, record_all, write
+
+LIVELY = {
+    "setup": """
+import os
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+from IPython.display import clear_output
+from tqdm.auto import tqdm
+from course_utils.notebook import Profile, Table, show, show_source
+""",
+    "environment": "print(*(os.environ.get(n) for n in ('COURSE_PROFILE', 'COURSE_DATA', 'OMP_NUM_THREADS')))",
+    "folder": "print(os.listdir('.'))",
+    "figure": "figure, axes = plt.subplots()\naxes.plot([1, 2])\nshow(figure, 'A line.', 'a line')",
+    "table": "Table([[1, 2]], ['a', 'b'], 'A table.')",
+    "source": "show_source(Profile)",
+    "bar": "for i in tqdm(range(3), desc='go'):\n    pass",
+    "clear": "print('a')\nclear_output(wait=True)\nprint('b')",
+    "slider": """
+slider, view = widgets.IntSlider(3), widgets.HTML()
+def draw(change=None):
+    view.value = f"<svg width='{slider.value}'></svg>"
+slider.observe(draw, "value")
+draw()
+widgets.VBox([slider, view])
+""",
+    "move": "before = view.value\nslider.value = 5\nassert view.value != before\nprint('the picture changed')",
+    "handle": "shown = display('x', display_id=True)\nshown.update('y')",
+}
+
+
+def notebook_of(**cells):
+    return new_notebook(cells=[new_code_cell(source.strip(), id=name) for name, source in cells.items()])
+
+
+@pytest.fixture(scope="module")
+def lively(tmp_path_factory):
+    path = tmp_path_factory.mktemp("record") / "01_lively.ipynb"
+    write(notebook_of(**LIVELY), path)
+    assert record(path)[0]
+    return path
+
+
+def nbval(*paths):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "course_utils.quick",
+        "-c",
+        os.devnull,
+    ]
+    command += ["--rootdir=/", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def outputs(path, name):
+    return next(cell.outputs for cell in nbformat.read(path, as_version=4).cells if cell.id == name)
+
+
+def test_what_is_recorded_passes_nbval_strict_and_what_is_altered_does_not(lively, tmp_path):
+    altered = tmp_path / lively.name
+    altered.write_text(
+        lively.read_text().replace("iVBORw0KGgo", "iVBORw0KGgoAA").replace("quick None 1", "quick None 2")
+    )
+    said = nbval(lively, altered)
+    # A figure's pixels are not compared, what is printed is.
+    assert f"1 failed, {2 * len(LIVELY) - 1} passed" in said, said
+    assert "quick None 2" in said
+
+
+def test_recorded_kernel_sees_the_quick_environment_and_its_folder(lively):
+    assert outputs(lively, "environment")[0].text == "quick None 1\n"
+    assert outputs(lively, "folder")[0].text == "['01_lively.ipynb']\n"
+
+
+def test_recording_twice_changes_nothing(lively):
+    stored, time = lively.read_text(), lively.stat().st_mtime_ns
+    changed, seconds, cpu = record(lively)
+    assert (changed, lively.read_text(), lively.stat().st_mtime_ns) == (False, stored, time)
+    assert seconds > 0 and cpu > 0
+
+
+def test_counts_are_those_of_the_cells(lively):
+    notebook = nbformat.read(lively, as_version=4)
+    assert [cell.execution_count for cell in notebook.cells] == list(range(1, len(LIVELY) + 1))
+    assert outputs(lively, "table")[0].execution_count == list(LIVELY).index("table") + 1
+
+
+def test_nothing_of_the_machine_is_stored(lively, tmp_path):
+    text = lively.read_text()
+    assert sys.prefix not in text and str(tmp_path.parent) not in text
+    metadata = nbformat.read(lively, as_version=4).metadata
+    assert set(metadata) == {"kernelspec", "language_info"} and metadata.kernelspec.name == "python3"
+    assert "version" not in metadata.language_info
+    (view,) = outputs(lively, "slider")
+    assert view.data["application/vnd.jupyter.widget-view+json"]["model_id"] == ""
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        ("1 / 0", "cell bad: ZeroDivisionError: division by zero"),
+        ("raise ValueError('one\\ntwo')", "cell bad: ValueError: one"),
+        ("def f(:", "cell bad: SyntaxError"),
+        ("import os\nos._exit(3)", "cell bad: the kernel died"),
+    ],
+)
+def test_a_failing_cell_leaves_the_file_as_it_was(source, message, tmp_path, capfd):
+    path = tmp_path / "02_bad.ipynb"
+    write(notebook_of(good="print(1)", bad=source, never="print(2)"), path)
+    stored = path.read_text()
+    with pytest.raises(RecordingError) as failure:
+        record(path)
+    assert str(failure.value).startswith(message) and "\n" not in str(failure.value)
+    assert path.read_text() == stored and os.listdir(tmp_path) == [path.name]
+
+
+def test_an_endless_cell_is_ended(tmp_path):
+    with pytest.raises(RecordingError, match="cell endless: no end after 1 s"):
+        execute(notebook_of(endless="while True:\n    pass"), tmp_path, timeout=1)
+
+
+def test_several_at_once_with_a_line_each(tmp_path, capsys):
+    write(notebook_of(good="print(1)"), tmp_path / "01_good.ipynb")
+    write(notebook_of(bad="1 / 0"), tmp_path / "02_bad.ipynb")
+    assert record_all({tmp_path / "01_good.ipynb": None, tmp_path / "02_bad.ipynb": None}, jobs=2) == 1
+    good, bad = capsys.readouterr().out.splitlines()
+    assert "01_good.ipynb" in good and good.endswith("changed")
+    assert bad.endswith("02_bad.ipynb: failed, cell bad: ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize("command", ["record", "slides", "exercises"])
+def test_a_wrong_path_is_one_line_and_code_2(command, tmp_path, capsys):
+    assert __main__.main([command, str(tmp_path / "none.ipynb")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_exercises_are_made_of_masters_only(tmp_path):
+    write(notebook_of(a="1"), tmp_path / "01_topic.ipynb")
+    with pytest.raises(ValueError, match="not a master"):
+        exercises.make([tmp_path / "01_topic.ipynb"])
+
+
+def test_learners_version_is_recorded_without_the_solution(tmp_path, capsys):
+    answer = new_code_cell("def f():\n    ### BEGIN SOLUTION\n    return 42\n    ### END SOLUTION", id="answer")
+    answer.metadata["nbgrader"] = {"solution": True, "grade": False, "locked": False, "task": False}
+    (tmp_path / "solutions").mkdir()
+    master = tmp_path / "solutions" / "01_topic.ipynb"
+    write(new_notebook(cells=[answer, new_code_cell("print('ran')", id="after")]), master)
+    assert exercises.make([master], jobs=1) == 0
+    learners = nbformat.read(tmp_path / "exercises" / "01_topic.ipynb", as_version=4)
+    assert "42" not in str(learners) and "NotImplementedError" in learners.cells[0].source
+    assert [cell.execution_count for cell in learners.cells] == [1, 2]
+    assert learners.cells[1].outputs[0].text == "ran\n"
+
+
+def slide(source, kind="slide", cell=new_markdown_cell):
+    return cell(source, metadata={"slideshow": {"slide_type": kind}})
+
+
+@pytest.fixture
+def chapter(tmp_path):
+    cells = [
+        slide("# Topic\n\nA formula: $x_1^2$"),
+        slide("## Code", "slide"),
+        slide("x = 1\nshow(figure, 'A caption.', 'an alt text')", "-", new_code_cell),
+        slide("show(figure, 'Another.', 'no more')", "-", new_code_cell),
+        slide("Only for reading.", "skip"),
+        slide("## Tall\n\n" + "\n\n".join(f"line {i}" for i in range(30))),
+        slide("## Wide\n\n$$" + " + ".join(f"x_{{{i}}}" for i in range(60)) + "$$", "subslide"),
+    ]
+    path = tmp_path / "01_topic.ipynb"
+    write(new_notebook(cells=cells), path)
+    return path
+
+
+def test_slides_hold_what_is_meant_for_slides(chapter, tmp_path):
+    page = slides.convert(chapter, tmp_path / "slides", tmp_path / "vendor")
+    html = page.read_text(encoding="utf-8")
+    assert page.name == "01_topic.html" and os.listdir(page.parent) == [page.name]
+    assert "$x_1^2$" in html and "Only for reading" not in html
+    assert "an alt text" not in html and "no more" not in html, "the code that shows a figure is not on the slide"
+    assert 'src="../vendor/reveal.js/dist/reveal.js"' in html and 'src="https:' not in html
+
+
+def test_slides_without_vendored_scripts_ask_the_network(chapter, tmp_path):
+    html = slides.convert(chapter, tmp_path / "slides").read_text(encoding="utf-8")
+    assert 'src="https://' in html
+
+
+def test_vendoring_without_npm_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(slides.shutil, "which", lambda name: None)
+    assert slides.vendor(tmp_path / "vendor") is False
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_no_slides_of_solutions(tmp_path):
+    (tmp_path / "solutions").mkdir()
+    write(notebook_of(a="1"), tmp_path / "solutions" / "01_topic.ipynb")
+    with pytest.raises(ValueError, match="chapters only"):
+        slides.convert(tmp_path / "solutions" / "01_topic.ipynb", tmp_path)
+
+
+def test_overfull_slides_are_found(chapter, tmp_path, chromium):
+    from browser import chromium_browser
+    from notebook_rules import FOLDER
+
+    scripts = FOLDER.parent / "build" / "vendor"
+    if not scripts.is_dir():
+        pytest.skip("reveal.js and MathJax are not in build/vendor; `make slides` fetches them")
+    with chromium_browser(chromium) as browser:
+        found = slides.measure(slides.convert(chapter, tmp_path, scripts), browser)
+    assert [title for title, _, _ in found] == ["3.1 Tall", "3.2 Wide"]
+    (_, tall, narrow), (_, short, wide) = found
+    assert tall > 100 and narrow == 0 and short == 0 and wide > 100

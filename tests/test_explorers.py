@@ -1,0 +1,82 @@
+"""The explorers move in a real browser: JupyterLab in headless Chromium, sliders by keyboard, and no error anywhere."""
+
+import statistics
+from pathlib import Path
+
+import pytest
+from browser import PICTURE_SIZES, jupyterlab
+from nbconvert.exporters import HTMLExporter
+from nbformat.v4 import new_code_cell, new_notebook
+from notebook_rules import FOLDER
+
+from course_utils.authors import slides
+from course_utils.authors.record import write
+
+CHAPTER = FOLDER / "06_convolution_arithmetic.ipynb"
+SMALL = """
+import ipywidgets as widgets
+live, dead, view = widgets.IntSlider(description="live"), widgets.IntSlider(description="dead"), widgets.HTML()
+def draw(change=None):
+    view.value = f'<svg width="200" height="20"><rect width="{20 + live.value}" height="20"/></svg>'
+live.observe(draw, "value")
+draw()
+widgets.VBox([live, dead, view])
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="module")
+def lab(chromium, folder):
+    with jupyterlab(chromium, folder) as lab:
+        yield lab
+
+
+def test_every_slider_of_chapter_06_changes_the_picture(lab, folder):
+    page = lab.open(CHAPTER)
+    assert all(alt and width for alt, width in page.pictures()), "what is stored shows before anything is run"
+    page.run_all()
+    assert page.errors() == []
+    assert page.explorers(), "the chapter has no explorer"
+    times = []
+    for number, explorer in enumerate(page.explorers()):
+        for slider in range(explorer.locator(".widget-slider").count()):
+            times += page.move(explorer, slider)
+            assert None not in times, f"explorer {number}: a key on slider {slider} did not change the picture"
+        explorer.screenshot(path=folder / f"explorer-{number}.png")
+    assert page.errors() == []
+    print(f"\nkey to picture: median {statistics.median(times):.0f} ms of {len(times)}; screenshots in {folder}")
+
+
+def test_a_dead_slider_and_an_error_are_noticed(lab, folder):
+    cells = [new_code_cell(SMALL, id="sliders"), new_code_cell("1 / 0", id="error")]
+    write(new_notebook(cells=cells), folder / "small.ipynb")
+    page = lab.open(folder / "small.ipynb")
+    page.run_all()
+    (explorer,) = page.explorers()
+    assert None not in page.move(explorer, 0)
+    assert page.move(explorer, 1, seconds=1) == [None, None]
+    assert any("ZeroDivisionError" in error for error in page.errors())
+
+
+def test_static_page_of_chapter_06_shows_every_picture(lab, folder):
+    html, _ = HTMLExporter().from_filename(CHAPTER)
+    path = Path(folder, "chapter.html")
+    path.write_text(html, encoding="utf-8")
+    page = lab.browser.new_page()
+    page.route("https://**", lambda route: route.abort())  # scripts of the network: the pictures need none
+    page.goto(path.as_uri(), wait_until="domcontentloaded")
+    pictures = page.locator("img").evaluate_all(PICTURE_SIZES)
+    assert pictures and all(alt and width and "No description" not in alt for alt, width in pictures)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("[0-9]*.ipynb")), ids=lambda path: path.stem)
+def test_no_slide_is_overfull(path, lab, folder):
+    scripts = FOLDER.parent / "build" / "vendor"
+    if not scripts.is_dir():
+        pytest.skip("reveal.js and MathJax are not in build/vendor; `make slides` fetches them")
+    found = slides.measure(slides.convert(path, folder, scripts), lab.browser)
+    assert found == [], "(slide, pixels too tall, pixels too wide)"

@@ -1,0 +1,122 @@
+"""What notebooks show: figures with caption and alt text, tables, source, and the profile in force."""
+
+import base64
+import json
+import re
+import xml.dom.minidom
+from urllib.parse import unquote
+
+import matplotlib.pyplot as plt
+import pytest
+from nbconvert.filters import markdown2html
+
+from course_utils import datasets, notebook
+from course_utils.notebook import Profile, Table, profile, recorded, show, show_source
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9"><text id="a">3 &lt; 4 &amp; 100% #1 × "it\'s"</text></svg>'
+
+
+@pytest.fixture
+def html_of(monkeypatch):
+    """`show`, which returns the HTML that it displays."""
+
+    def html(figure, caption, alt):
+        displayed = []
+        monkeypatch.setattr(notebook, "display", lambda data, raw: displayed.append(data))
+        show(figure, caption, alt)
+        (data,) = displayed
+        assert set(data) == {"text/html", "text/plain"} and data["text/plain"] == f"Figure: {alt}"
+        return data["text/html"]
+
+    return html
+
+
+def source_of(html):
+    return re.search(r'<img [^>]*src="([^"]*)"', html).group(1)
+
+
+def test_svg_comes_through_whole_with_caption_and_alt_text(html_of):
+    html = html_of(SVG, "What <b>comes</b> out", 'a "9" < 10')
+    kind, data = source_of(html).split(",", 1)
+    assert kind == "data:image/svg+xml"
+    assert unquote(data) == SVG
+    assert "<" not in data and "&" not in data and "#" not in data  # neither HTML nor the address takes it for its own
+    xml.dom.minidom.parseString(unquote(data))
+    assert 'alt="a &quot;9&quot; &lt; 10"' in html
+    assert "<figcaption>" in html and "What <b>comes</b> out" in html
+
+
+def test_matplotlib_figure_is_a_png_and_is_closed(html_of):
+    figure, axes = plt.subplots()
+    axes.plot([1, 2])
+    html = html_of(figure, "A line.", "a rising line")
+    kind, data = source_of(html).split(",", 1)
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data).startswith(b"\x89PNG")
+    assert not plt.get_fignums(), "an open figure would be shown a second time"
+
+
+def test_figure_needs_an_alt_text_and_svg_its_namespace():
+    with pytest.raises(ValueError, match="alt text"):
+        show(SVG, "A caption.", " ")
+    with pytest.raises(ValueError, match="xmlns"):
+        show("<svg></svg>", "A caption.", "nothing")
+
+
+def test_table_in_html_and_in_plain_text():
+    table = Table([["<b>", 2]], ["name", "count"], "Two < three.")
+    html = table._repr_html_()
+    assert "&lt;b&gt;" in html and "Two < three." in html
+    assert "Two" not in Table([[1]], ["a"])._repr_html_()
+    assert repr(table).splitlines()[0].split() == ["name", "count"]
+
+
+def test_source_is_highlighted_and_stands_as_it_is():
+    shown = show_source(show, Table)
+    assert repr(shown).startswith("def show(") and "\n\n\nclass Table:" in repr(shown)
+    html = markdown2html(shown._repr_markdown_())
+    assert 'class="k"' in html and "namespace" in html
+    assert len(shown._repr_markdown_()) < len(repr(shown)) + 20, "no style sheet comes with each cell"
+
+
+def test_source_with_a_fence_in_it_stays_one_block():
+    text = 's = """\n```python\n1\n```\n"""'
+    html = markdown2html(notebook.Source(text)._repr_markdown_())
+    assert html.count("<pre>") == 1
+
+
+def test_profile_follows_the_environment(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    assert profile(quick="digits", full="mnist") == Profile("quick", "digits", "quick")
+    monkeypatch.setattr(datasets, "fetch", lambda name: None)
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    assert profile(quick="digits", full="mnist") == Profile("full", "mnist", "full")
+    monkeypatch.delenv("COURSE_PROFILE")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert profile(quick="digits", full="mnist").name == "quick"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert profile(quick="digits", full="mnist").name == "full"
+
+
+def test_profile_refuses_another_word(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "fast")
+    with pytest.raises(ValueError, match=r"'fast'.*'quick' or 'full'"):
+        profile(quick="digits", full="mnist")
+
+
+def test_profile_goes_on_with_embedded_data(monkeypatch, capsys):
+    def fetch(name):
+        raise datasets.DataUnavailable("no network")
+
+    monkeypatch.setattr(datasets, "fetch", fetch)
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    assert profile(quick="digits", full="mnist") == Profile("quick", "digits", "quick")
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_recorded_runs_in_the_order_of_their_names(monkeypatch, tmp_path):
+    monkeypatch.setattr(notebook, "RUNS", tmp_path)
+    for seed in (1, 0):
+        (tmp_path / f"lenet-seed{seed}.json").write_text(json.dumps({"seed": seed}))
+    assert [run["seed"] for run in recorded("lenet-seed*")] == [0, 1]
+    assert recorded("vgg*") == []

@@ -1,0 +1,75 @@
+"""Inside the sandbox: runs the cells of a submission in IPython's shell and calls its functions, one request a line.
+
+Started by `sandbox.py` as a script, never imported by the course. A request is {"run": source of a cell} or
+{"call": name of a function, "inputs": tuple}; replies are lines of plain data, too. Nothing that this process says is
+trusted: it belongs to the student from the first cell on.
+"""
+
+import io
+import os
+import sys
+
+sys.path.insert(0, "/course")
+
+from course_utils.exercises.plain import answer, decode, encode, error_name
+
+PRINTED = 20_000  # characters kept of what a cell prints
+
+
+class Capped(io.TextIOBase):
+    """A text stream that keeps the beginning of what is printed and drops the rest."""
+
+    def __init__(self):
+        self.kept, self.room = [], PRINTED
+
+    def write(self, text):
+        self.kept.append(text[: self.room])
+        self.room -= len(self.kept[-1])
+        return len(text)
+
+    def take(self):
+        text = "".join(self.kept)
+        self.kept, self.room = [], PRINTED
+        return text
+
+
+def run(shell, source):
+    result = shell.run_cell(source, store_history=False)
+    error = result.error_before_exec or result.error_in_exec
+    return {"printed": sys.stdout.take(), "error": error_name(error) if error else None}
+
+
+def call(shell, name, inputs):
+    if not callable(shell.user_ns.get(name)):
+        return {"error": "Undefined"}
+    try:
+        value, changed = answer(shell.user_ns[name], inputs)
+        return {"value": value, "changed": changed}
+    except BaseException as error:  # SystemExit and KeyboardInterrupt, too: the next exercise has its turn
+        return {"error": error_name(error)}
+
+
+def main():
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    sys.stdout = sys.stderr = Capped()
+    from IPython.core.interactiveshell import InteractiveShell
+
+    InteractiveShell.colors = "nocolor"
+    shell = InteractiveShell.instance()
+    shell.history_manager.enabled = False
+    sys.stdout.take()
+    replies.write(encode({"ready": True}).encode() + b"\n")
+    replies.flush()
+    for line in requests:
+        request = decode(line)
+        sys.stdout.take()
+        reply = run(shell, request["run"]) if "run" in request else call(shell, request["call"], request["inputs"])
+        replies.write(encode(reply).encode() + b"\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main()

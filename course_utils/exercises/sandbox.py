@@ -1,0 +1,229 @@
+"""A process for a student's code, under bubblewrap: no network, nothing of the machine but Python, and limits.
+
+The process runs `runner.py`. It gets requests and gives replies as lines of plain data over two pipes; there is no
+other way out. Whoever asks sets the time; a process that is late, too large or dead is ended with all its children.
+"""
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import course_utils
+from course_utils.exercises.plain import decode, encode
+
+GIB, MIB = 2**30, 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may take, in seconds and bytes; all of it stands here."""
+
+    start_seconds: float = 60.0  # to start Python in the sandbox
+    cell_seconds: float = 20.0  # one cell of the notebook; an exercise has its own limit
+    submission_seconds: float = 120.0  # all cells and calls of one submission
+    memory: int = 2 * GIB  # of all its processes together, looked at ten times a second
+    data: int = 4 * GIB  # of each process: more is refused when it is asked for
+    address_space: int = 16 * GIB  # of each process, with the libraries that it maps
+    processes: int = 64  # and threads
+    scratch_disk: int = 64 * MIB  # /tmp, /box and /dev/shm, in memory, each
+    reply: int = 8 * MIB  # one answer of a function
+    notebook: int = 20 * MIB  # the file that is handed in
+
+
+LIMITS = Limits()
+
+INSTALL = (
+    "submissions run under bubblewrap only, and bwrap is not on this machine. "
+    "Debian and Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap; "
+    "macOS and Windows: grade in a Linux virtual machine"
+)
+NOT_FOR_STUDENTS = (
+    "__pycache__",
+    "authors",
+    "checks",
+    "masters.py",
+    "release.py",
+    "grading.py",
+    "marking.py",
+    "sandbox.py",
+)
+
+
+class Lost(Exception):
+    """The process is gone: `status` is timeout, out_of_memory, kernel_died or too_large."""
+
+    def __init__(self, status):
+        super().__init__(status)
+        self.status = status
+
+
+@contextmanager
+def public_course(hidden):
+    """A temporary folder with what a submission may import of the course: no checks, no grader, nothing `hidden`."""
+    leave_out = shutil.ignore_patterns(*NOT_FOR_STUDENTS, *hidden)
+    with tempfile.TemporaryDirectory(prefix="course-") as name:
+        folder = Path(name)
+        shutil.copytree(Path(course_utils.__file__).parent, folder / "course_utils", ignore=leave_out)
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield folder
+
+
+def command(course, limits=LIMITS):
+    """The command line of a sandboxed `runner.py`, with the public part of the course read from the folder `course`.
+
+    Raises ValueError where bubblewrap is missing.
+    """
+    bwrap = shutil.which("bwrap")
+    if not bwrap:
+        raise ValueError(INSTALL)
+    root = os.geteuid() == 0
+    outside = [
+        *("prlimit", f"--data={limits.data}", f"--as={limits.address_space}", f"--fsize={limits.scratch_disk}"),
+        *("--nofile=1024", "--core=0", f"--cpu={int(limits.submission_seconds) + 60}"),
+        *(bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
+        *("--die-with-parent", "--new-session", "--clearenv"),
+    ]
+    if not root:
+        outside += ["--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        **{"HOME": "/tmp", "IPYTHONDIR": "/tmp/ipython", "MPLCONFIGDIR": "/tmp/matplotlib", "MPLBACKEND": "agg"},
+        **{"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "COURSE_PROFILE": "quick"},
+    }
+    for name, value in environment.items():
+        outside += ["--setenv", name, value]
+    outside += _files(course, limits)
+    inside = [sys.executable, "-I", "-B", "/course/course_utils/exercises/runner.py"]
+    inside = ["prlimit", f"--nproc={limits.processes}", "--", *inside]
+    if root:
+        # A user of its own for each run: the limit on processes counts all of a user.
+        user = str(20_000 + os.getpid() % 40_000)
+        outside += [item for cap in ("SETUID", "SETGID", "SETPCAP") for item in ("--cap-add", f"CAP_{cap}")]
+        drop = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+        inside = ["setpriv", f"--reuid={user}", f"--regid={user}", *drop, *inside]
+    return [*outside, "--", *inside]
+
+
+def _files(course, limits):
+    """bwrap's arguments for the file system: Python and the system read-only, three small folders in memory."""
+    seen = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
+    seen |= {Path(sys.prefix), Path(sys.executable).resolve().parents[1]}
+    seen = {path for path in seen if not path.is_relative_to("/usr")}
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for name in ("/lib", "/lib64", "/lib32", "/bin", "/sbin"):
+        if os.path.islink(name):
+            arguments += ["--symlink", os.readlink(name), name]
+        elif os.path.isdir(name):
+            arguments += ["--ro-bind", name, name]
+    arguments += ["--perms", "0755", "--dir", "/etc"]
+    for name in ("/etc/ld.so.cache", "/etc/passwd", "/etc/localtime"):
+        arguments += ["--ro-bind-try", name, name]
+    for parent in sorted({parent for path in seen for parent in path.parents} - {Path("/")}):
+        arguments += ["--perms", "0755", "--dir", str(parent)]  # bwrap by itself makes them for root alone
+    for path in sorted(seen):
+        arguments += ["--ro-bind", str(path), str(path)]
+    package = Path(course_utils.__file__).resolve().parent
+    if any(package.is_relative_to(path) for path in [*seen, Path("/usr")]):
+        arguments += ["--tmpfs", str(package)]  # an installed course lies among Python's packages: hide it
+    arguments += ["--ro-bind", str(course), "/course", "--proc", "/proc", "--dev", "/dev"]
+    for name in ("/dev/shm", "/tmp", "/box"):
+        arguments += ["--perms", "1777", "--size", str(limits.scratch_disk), "--tmpfs", name]
+    return [*arguments, "--chdir", "/box", "--remount-ro", "/"]
+
+
+class Sandbox:
+    """One sandboxed process; a context manager. `course` is a folder filled by `public_course`."""
+
+    def __init__(self, course, limits=LIMITS):
+        self.limits = limits
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command(course, limits), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
+        )
+        os.set_blocking(self.process.stdin.fileno(), False)
+        os.set_blocking(self.process.stderr.fileno(), False)
+        self.received = bytearray()
+        try:
+            self._reply(b"", limits.start_seconds)
+        except Lost as lost:
+            said = (self.process.stderr.read() or b"").decode(errors="replace").strip()
+            self.close()
+            raise ValueError(f"the sandbox did not start ({lost.status}): {said[:500]}") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def ask(self, request, seconds):
+        """The reply to a request, a dict. Raises Lost, after which this sandbox is closed."""
+        try:
+            reply = self._reply(encode(request).encode() + b"\n", seconds)
+        except Lost:
+            self.close()
+            raise
+        return reply
+
+    def _reply(self, to_send, seconds):
+        end = time.monotonic() + seconds
+        replies, requests = self.process.stdout.fileno(), self.process.stdin.fileno()
+        while b"\n" not in self.received:
+            if time.monotonic() > end:
+                raise Lost("timeout")
+            if self._memory() > self.limits.memory:
+                raise Lost("out_of_memory")
+            if len(self.received) > self.limits.reply:
+                raise Lost("too_large")
+            readable, writable, _ = select.select([replies], [requests] if to_send else [], [], 0.1)
+            try:
+                if writable:
+                    to_send = to_send[os.write(requests, to_send[:65536]) :]
+            except BrokenPipeError:
+                raise Lost("kernel_died") from None
+            if readable:
+                data = os.read(replies, MIB)
+                if not data:
+                    raise Lost("kernel_died")
+                self.received += data
+        line, _, rest = self.received.partition(b"\n")
+        self.received = bytearray(rest)
+        try:
+            reply = decode(line.decode())
+        except ValueError:
+            raise Lost("kernel_died") from None
+        if not isinstance(reply, dict):
+            raise Lost("kernel_died")
+        return reply
+
+    def _memory(self):
+        """Bytes that the sandbox's processes hold and do not share with files."""
+        total = 0
+        try:
+            processes = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return 0
+        for process in processes:
+            try:
+                memory = process.memory_info()
+            except psutil.Error:
+                continue
+            total += memory.rss - memory.shared
+        return total
+
+    def close(self):
+        """End the process and all that it started; the namespace goes with its first process."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()

@@ -1,0 +1,120 @@
+"""What every exercise's checks have to do; a chapter's test lists right and wrong answers and nothing else."""
+
+import re
+
+import numpy as np
+import torch
+
+from course_utils.exercises import checking
+
+SEEDS = (checking.SEED, 1, 2, 3)  # of `check`, and as a grader might draw
+
+
+def outcome(exercise_id, function, seed=checking.SEED):
+    """The sentence on a function, None if it is right, and a value that the sentence must not give away."""
+    exercise = checking.find(exercise_id)
+    for inputs in checking.trials(exercise, seed):
+        reply, _ = checking.ask(function, inputs, exercise.seconds)
+        sentence = checking.review(exercise, inputs, reply)
+        if sentence:
+            return sentence, exercise.expected(*inputs)
+    return None, None
+
+
+def gives_away(sentence, value):
+    """Whether a sentence contains a value, or a part of it, as text; small numbers alone are looked for as words."""
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, (list, tuple)) and len(part):
+            parts += part if len(part) > 1 or not isinstance(part[0], int) else []
+            if repr(part) in sentence:
+                return True
+        elif isinstance(part, (int, float)) and abs(part) > 3 and re.search(rf"(?<![\d.]){part}(?![\d.])", sentence):
+            return True
+    return False
+
+
+def accepts(exercise_id, function):
+    """The function is right, whatever the seed."""
+    for seed in SEEDS:
+        sentence, _ = outcome(exercise_id, function, seed)
+        assert sentence is None, f"seed {seed}: {sentence}"
+    assert checking.feedback(exercise_id, function).startswith(f"{exercise_id}: right")
+
+
+def refuses(exercise_id, function, says):
+    """The function is wrong, whatever the seed; the sentence `says` what is wrong, and gives nothing away."""
+    for seed in SEEDS:
+        sentence, expected = outcome(exercise_id, function, seed)
+        assert sentence not in (None, checking.TODO), f"seed {seed}: accepted"
+        assert not gives_away(sentence, expected), f"{sentence!r} gives {expected!r} away"
+    assert says in checking.feedback(exercise_id, function)
+
+
+def strangers(value):
+    """Values of the form of an answer that no author of `explain` has in mind."""
+    if isinstance(value, bool):
+        return
+    if isinstance(value, (int, float)):
+        yield from (type(value)(-1), type(value)(10**30))
+    elif isinstance(value, np.ndarray):
+        yield from (value * 0 - 1, value + 10**6)
+    elif isinstance(value, tuple):
+        yield from (tuple(strange) for strange in zip(*map(strangers, value), strict=False))
+    elif isinstance(value, list):
+        yield [next(strangers(item)) for item in value or [0]]
+        yield value + 3 * (value[-1:] or [0])
+        if value:
+            yield []
+
+
+def check_is_sound(exercise_id):
+    """What holds for every exercise: its own answer is right; stubs, wrong types and hostile functions are not."""
+    exercise = checking.find(exercise_id)
+    assert exercise.points > 0 and exercise.seconds > 0
+    assert len(exercise.hints) == len(set(exercise.hints)) == 3
+    accepts(exercise_id, exercise.expected)
+
+    def stub(*inputs):
+        raise NotImplementedError
+
+    assert checking.feedback(exercise_id, stub) == f"{exercise_id}: still to do"
+
+    def constant(value):
+        return lambda *inputs: value
+
+    first = exercise.expected(*checking.trials(exercise, SEEDS[0])[0])
+    if checking.trials(exercise, SEEDS[0]) != [()]:
+        refuses(exercise_id, constant(first), says=exercise_id)  # the first answer, typed in
+    for value in (
+        None,
+        "text",
+        float("nan"),
+        torch.zeros(2),
+        {},
+        object(),
+        np.zeros((1, 1, 1, 1, 1)),
+        [None],
+        (),
+        True,
+    ):
+        refuses(exercise_id, constant(value), says=exercise_id)
+
+    for inputs in checking.trials(exercise, SEEDS[0]):
+        for strange in strangers(exercise.expected(*inputs)):
+            assert checking.review(exercise, inputs, {"value": strange, "changed": False})
+
+    def leave(*inputs):
+        raise SystemExit
+
+    refuses(exercise_id, leave, says="ends the whole program")
+    refuses(exercise_id, lambda a, b, c, d, e, f, g, h, i, j: 0, says="Does it take the inputs")
+
+    class Chameleon(int):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+    refuses(exercise_id, constant(Chameleon(1)), says=exercise_id)

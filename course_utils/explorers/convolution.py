@@ -1,19 +1,19 @@
-"""The explorer of chapter 06: size, kernel, stride, padding and dilation are dragged, the window walks over the grid."""
+"""The explorer of chapter 06: drag size, kernel, stride, padding and dilation; the window walks over the grid."""
 
 import ipywidgets as widgets
 import numpy as np
 
-from course_utils.arithmetic import output_size, unused
+from course_utils.arithmetic import output_size
 from course_utils.figures import convolution as draw
 from course_utils.scratch import conv2d
 
-SMALL = np.random.default_rng(6)
-PIXELS = SMALL.integers(0, 10, (12, 12))
-WEIGHTS = SMALL.integers(-2, 3, (5, 5))
+# Small whole numbers, so that the sums can be checked by head.
+PIXELS = np.random.default_rng(6).integers(0, 10, (12, 12)).astype(float)
+WEIGHTS = np.random.default_rng(7).integers(-2, 3, (5, 5)).astype(float)
 
 
 def picture(size, kernel_size, stride, padding, dilation, position):
-    """The window at output number `position` (row by row) with its arithmetic, or a sentence on why none fits: an SVG."""
+    """The window at output number `position` (row by row) with its arithmetic, or why none fits: an SVG string."""
     x, weight = PIXELS[:size, :size], WEIGHTS[:kernel_size, :kernel_size]
     setting = {"stride": stride, "padding": padding, "dilation": dilation}
     extent = dilation * (kernel_size - 1) + 1
@@ -26,29 +26,21 @@ def picture(size, kernel_size, stride, padding, dilation, position):
         )
     count = output_size(size, kernel_size, **setting)
     row, column = divmod(min(position, count**2 - 1), count)
-    y = conv2d(x[None, None].astype(float), weight[None, None].astype(float), **setting)[0, 0]
-    left_over = unused(size, kernel_size, **setting)
+    y = conv2d(x[None, None], weight[None, None], **setting)[0, 0]
+    read = {j for i in range(count) for j in _reads(i, kernel_size, **setting)}
+    unread = [j for j in range(-padding, size + padding) if j not in read]
     last = size + 2 * padding - extent
+    rows, columns = _reads(row, kernel_size, **setting), _reads(column, kernel_size, **setting)
     notes = [
-        f"output [{row}, {column}] reads rows {_list(_reads(row, kernel_size, **setting))} "
-        f"and columns {_list(_reads(column, kernel_size, **setting))}",
-        f"window: {dilation} · ({kernel_size} − 1) + 1 = {extent}    last start: {size} + 2 · {padding} − {extent} = {last}    "
-        f"positions: ⌊{last} / {stride}⌋ + 1 = {count}",
-        f"the last {left_over} row(s) and column(s), hatched, are read by no window: {last} mod {stride} = {left_over}"
-        if left_over
-        else f"every row and column of the padded input is in reach: {last} mod {stride} = 0",
+        f"reads rows {_list(rows)} and columns {_list(columns)}",
+        f"extent of the window: {dilation} · ({kernel_size} − 1) + 1 = {extent}",
+        f"room to move: {size} + 2 · {padding} − {extent} = {last}",
+        f"outputs: ⌊{last} / {stride}⌋ + 1 = {count}",
+        f"left over: {last} mod {stride} = {last % stride}",
+        f"rows and columns never read, hatched: {_list(unread) if len(unread) < 9 else len(unread)}",
     ]
-    return draw.window(
-        x,
-        weight,
-        y,
-        (row, column),
-        _reads(row, kernel_size, **setting),
-        _reads(column, kernel_size, **setting),
-        padding=padding,
-        unread=(left_over, left_over),
-        notes=notes,
-    )
+    window = {"position": (row, column), "rows": rows, "columns": columns, "padding": padding}
+    return draw.window(x, weight, y, **window, unread=(unread, unread), notes=notes)
 
 
 def _reads(i, kernel_size, stride, padding, dilation):
@@ -56,7 +48,7 @@ def _reads(i, kernel_size, stride, padding, dilation):
 
 
 def _list(numbers):
-    return ", ".join(map(str, numbers)).replace("-", "−")
+    return ", ".join(map(str, numbers)).replace("-", "−") or "none"
 
 
 def convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1):
@@ -75,6 +67,7 @@ def convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1):
     box.padding = slider("padding", padding, 0, 4)
     box.dilation = slider("dilation", dilation, 1, 4)
     box.position = slider("position", 0, 0, 0)
+    box.position.layout.width = "584px"
     box.play = widgets.Play(interval=700, min=0, max=0, show_repeat=False)
     widgets.jslink((box.play, "value"), (box.position, "value"))
     box.view = widgets.HTML()
@@ -99,7 +92,8 @@ def convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1):
     resize()
     box.children = [
         widgets.HBox([box.size, box.kernel_size, box.stride]),
-        widgets.HBox([box.padding, box.dilation, box.position, box.play]),
+        widgets.HBox([box.padding, box.dilation]),
+        widgets.HBox([box.position, box.play]),
         box.view,
     ]
     return box

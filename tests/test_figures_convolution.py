@@ -1,0 +1,127 @@
+"""The pictures of chapter 06: well-formed, with the cells and words that their data ask for."""
+
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from course_utils.figures import convolution as draw
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def kinds(svg):
+    """How many shapes of each class a picture has; it has to be well-formed."""
+    found = {}
+    for element in ElementTree.fromstring(svg).iter():
+        found[element.get("class")] = found.get(element.get("class"), 0) + 1
+    return found
+
+
+def words(svg):
+    return [element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+PICTURES = {
+    "reading": lambda: draw.reading(("a < b & c", 5, 1, [[-1, 0, 1], [1, 2, 3]]), ("b", 3, 0, [[0, 1, 2]])),
+    "window": lambda: draw.window(np.eye(4), np.eye(2), np.ones((3, 3)), (1, 2), [1, 2], [2, 3], notes=["n < 3"]),
+    "message": lambda: draw.message("No position fits.", "Why & how."),
+    "counts": lambda: draw.counts([("ones", np.ones((2, 2))), ("zeros", np.zeros((3, 2)))]),
+    "matrix": lambda: draw.matrix([["w0", ""], ["", "w0"]], ["y0", "y1"], ["x0", "x1"]),
+    "volumes": lambda: draw.volumes((3, 8, 8), 3, (4, 6, 6), (1, 5), (1, 5), chosen=1),
+    "cone": lambda: draw.cone(("one", [("layer 1", 1, 1, 1, {0: [0, 1, 2]}), ("input", 0, 1, 3, {})])),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_well_formed_and_brings_its_own_ground(name):
+    root = ElementTree.fromstring(PICTURES[name]())
+    assert root.tag == f"{SVG}svg"
+    ground = root[0]
+    assert ground.get("fill") == "white"  # legible in a dark theme
+    assert (ground.get("width"), ground.get("height")) == (root.get("width"), root.get("height"))
+    assert not any(element.get("id") for element in root.iter())  # many of them share a page
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_nothing_lies_outside_its_picture(name):
+    root = ElementTree.fromstring(PICTURES[name]())
+    width, height = float(root.get("width")), float(root.get("height"))
+    for box in root.iter(f"{SVG}rect"):
+        assert 0 <= float(box.get("x", 0)) <= float(box.get("x", 0)) + float(box.get("width")) <= width
+        assert 0 <= float(box.get("y", 0)) <= float(box.get("y", 0)) + float(box.get("height")) <= height
+
+
+def test_reading_has_a_line_for_each_reading_and_hatches_what_nothing_reads():
+    svg = draw.reading(("stride 3", 7, 1, [[-1, 0, 1], [2, 3, 4]]))
+    assert len(list(ElementTree.fromstring(svg).iter(f"{SVG}line"))) == 6
+    assert kinds(svg)["output"] == 2
+    assert kinds(svg)["padding"] == 1  # the one before; the one behind is not read
+    assert kinds(svg)["unread"] == 3
+    assert {"−1", "7", "outputs i: 2", "inputs j: 7"} <= set(words(svg))
+
+
+def test_window_shows_the_products_and_their_sum():
+    x, weight = np.arange(9).reshape(3, 3), np.array([[1, -1], [2, 0]])
+    y = np.zeros((2, 2))
+    svg = draw.window(x, weight, y, (0, 1), [0, 1], [1, 2], unread=([], []))
+    assert {"1×1", "2×−1", "4×2", "5×0", "sum = 7", "output 2 × 2, here [0, 1]"} <= set(words(svg))
+    assert kinds(svg)["read"] == 8
+    assert kinds(svg)["current"] == 1
+    assert kinds(svg)["window"] == 1
+
+
+def test_window_takes_padding_as_zeros():
+    svg = draw.window(np.ones((2, 2)), np.ones((2, 2)), np.ones((3, 3)), (0, 0), [-1, 0], [-1, 0], padding=1)
+    assert {"0×1", "1×1", "sum = 1", "input, padded by 1"} <= set(words(svg))
+
+
+def test_window_hatches_unread_rows_and_columns():
+    svg = draw.window(np.ones((3, 3)), np.ones((2, 2)), np.ones((1, 1)), (0, 0), [0, 1], [0, 1], unread=([2], [2]))
+    assert kinds(svg)["unread"] == 5
+
+
+def test_counts_hatches_zeros():
+    svg = draw.counts([("a", [[0, 1], [2, 3]])])
+    assert kinds(svg)["unread"] == 1
+    assert kinds(svg)["read"] == 3
+    assert {"0", "1", "2", "3"} <= set(words(svg))
+
+
+def test_matrix_gives_equal_names_equal_colours():
+    svg = draw.matrix([["w0", "w1", ""], ["", "w0", "w1"]], ["y0", "y1"], ["x0", "x1", "x2"])
+    weights = [e for e in ElementTree.fromstring(svg).iter() if e.get("class") == "weight"]
+    looks = [(e.get("fill"), e.get("fill-opacity")) for e in weights]
+    assert looks[0] == looks[2] != looks[1] == looks[3]
+    assert kinds(svg)["padding"] == 2
+
+
+def test_volumes_have_a_slice_and_a_window_for_each_channel():
+    svg = draw.volumes((3, 8, 8), 3, (4, 6, 6), (1, 5), (1, 5), chosen=1)
+    assert kinds(svg)["read"] == 3 + 4
+    assert {"input volume 8 × 8 × 3", "output volume 6 × 6 × 4"} <= set(words(svg))
+
+
+def test_cone_counts_what_is_reached():
+    levels = [
+        ("layer 2", 2, 1, 1, {0: [0, 1, 2]}),
+        ("layer 1", 1, 1, 3, {i: [i, i + 1, i + 2] for i in range(3)}),
+        ("input", 0, 1, 5, {}),
+    ]
+    assert {"layer 2: 1 unit", "layer 1: 3 units", "input: 5 pixels"} <= set(words(draw.cone(("stride 1", levels))))
+
+
+def test_costs_are_shares_of_the_whole():
+    figure = draw.costs([("conv1", 10, 900), ("fc2", 90, 100)], "a net")
+    labels = [[text.get_text() for text in axis.texts] for axis in figure.axes]
+    assert labels == [["10.0", "90.0"], ["90.0", "10.0"]]
+    plt.close(figure)
+
+
+def test_effective_frames_the_theoretical_field():
+    profile = np.array([0.25, 0.5, 0.25])
+    figure = draw.effective([("1 layer", np.arange(-1, 2), profile, profile)], np.ones((7, 7)), box=3)
+    (frame,) = figure.axes[1].patches
+    assert (frame.get_x(), frame.get_y(), frame.get_width()) == (1.5, 1.5, 3)
+    plt.close(figure)

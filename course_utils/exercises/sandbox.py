@@ -128,16 +128,18 @@ def _files(course, limits):
     arguments += ["--perms", "0755", "--dir", "/etc"]
     for name in ("/etc/ld.so.cache", "/etc/passwd", "/etc/localtime"):
         arguments += ["--ro-bind-try", name, name]
-    for parent in sorted({parent for path in seen for parent in path.parents} - {Path("/")}):
+    arguments += ["--dev", "/dev"]
+    for name in ("/dev/shm", "/tmp", "/box"):
+        arguments += ["--perms", "1777", "--size", str(limits.scratch_disk), "--tmpfs", name]
+    # After these, for Python or the course may lie in a folder under /tmp.
+    for parent in sorted({parent for path in seen for parent in path.parents} - {Path("/"), Path("/tmp")}):
         arguments += ["--perms", "0755", "--dir", str(parent)]  # bwrap by itself makes them for root alone
     for path in sorted(seen):
         arguments += ["--ro-bind", str(path), str(path)]
     package = Path(course_utils.__file__).resolve().parent
     if any(package.is_relative_to(path) for path in [*seen, Path("/usr")]):
         arguments += ["--tmpfs", str(package)]  # an installed course lies among Python's packages: hide it
-    arguments += ["--ro-bind", str(course), "/course", "--proc", "/proc", "--dev", "/dev"]
-    for name in ("/dev/shm", "/tmp", "/box"):
-        arguments += ["--perms", "1777", "--size", str(limits.scratch_disk), "--tmpfs", name]
+    arguments += ["--ro-bind", str(course), "/course", "--proc", "/proc"]
     return [*arguments, "--chdir", "/box", "--remount-ro", "/"]
 
 

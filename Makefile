@@ -27,7 +27,8 @@ lint: tools  ## ruff: rules and format
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --quiet --check . || { echo "mend it with: $(RUN) -m ruff format ." >&2; exit 1; }
 
-benchmark: tools   ## speeds, as ratios measured in one run
+benchmark:         ## speeds, as ratios measured in one run
+	$(bootstrap) test benchmark
 	@$(RUN) -m pytest -q -s -o python_files="bench_*.py" tests/benchmarks
 
 notebooks: tools   ## run all notebooks and store them as the tests will see them

@@ -21,7 +21,8 @@ def python():
     bounds = metadata.metadata("course_utils")["Requires-Python"]
     here = platform.python_version()
     if here in SpecifierSet(bounds):
-        yield OK, "Python", f"{here} in {sys.prefix}"
+        prefix = Path(sys.prefix)
+        yield OK, "Python", f"{here} in {prefix.relative_to(ROOT) if prefix.is_relative_to(ROOT) else prefix}"
     else:
         yield MISSING, "Python", f"{here} does not satisfy {bounds}: make lab PYTHON=/path/to/python3.13"
 
@@ -63,7 +64,7 @@ def torch():
         yield MISSING, "PyTorch", f"cannot be imported ({_line(error)}): pip install --force-reinstall torch"
         return
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
-    yield OK, "PyTorch", f"{torch.__version__} ({build}), {torch.get_num_threads()} threads"
+    yield OK, "PyTorch", f"{torch.__version__} ({build}), threads: {torch.get_num_threads()}"
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(index)
         yield OK, f"cuda:{index}", f"{properties.name}, {properties.total_memory / 1e9:.0f} GB"
@@ -127,7 +128,7 @@ def programs():
         found = next(filter(None, map(shutil.which, names)), None)
         package = {"bwrap": "bubblewrap"}.get(names[0], names[0])
         mend = f"none found, {purpose} that need it cannot run: on Debian and Ubuntu sudo apt install {package}"
-        yield (OK, package, found) if found else (NOTE, package, mend)
+        yield (OK, package, f"found, for {purpose}") if found else (NOTE, package, mend)
 
 
 def _line(error):

@@ -1,0 +1,258 @@
+"""Pictures of LeNet-5: its stages, its connection table, its output codes, and what passes through it."""
+
+import base64
+import io
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.image import imsave
+from matplotlib.patches import Rectangle
+
+from course_utils.figures.style import COLORS
+
+# Negative blue, zero white, positive red: for weights and for the states of tanh units.
+SIGNED = LinearSegmentedColormap.from_list("signed", [COLORS["blue"], "white", COLORS["red"]])
+
+
+def _svg(width, height, parts):
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'style="background: white; max-width: 100%; height: auto" font-family="sans-serif" font-size="14" '
+        f'fill="{COLORS["ink"]}">' + "".join(parts) + "</svg>"
+    )
+
+
+def _text(x, y, text, anchor="middle", size=14, colour=COLORS["ink"]):
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="{size}" fill="{colour}">{text}</text>'
+
+
+def architecture(stages):
+    """SVG: the stages from left to right, maps as stacked squares to scale, layers of units as bars.
+
+    stages: (name, maps, size, note) each; maps of size x size, or size 1 for a layer of `maps` units.
+    """
+    scale, gap, middle = 3, 34, 140
+    parts, x = [], 24
+    for k, (name, maps, size, note) in enumerate(stages):
+        if size > 1:
+            shift = min(6, 36 / max(1, maps))
+            side, depth = scale * size, shift * (maps - 1)
+            width = max(side + depth, 46)
+            left = x + (width - side - depth) / 2
+            for m in range(maps):
+                corner = middle - (side + depth) / 2 + m * shift
+                parts.append(
+                    f'<rect x="{left + m * shift:.1f}" y="{corner:.1f}" width="{side}" height="{side}" '
+                    f'fill="white" stroke="{COLORS["blue"]}"/>'
+                )
+            shape = f"{maps} × {size} × {size}"
+        else:
+            width, height = 46, max(20, maps * 1.5)
+            parts.append(
+                f'<rect x="{x + 17}" y="{middle - height / 2:.1f}" width="12" height="{height:.1f}" '
+                f'fill="white" stroke="{COLORS["orange"]}" stroke-width="2"/>'
+            )
+            shape = f"{maps}"
+        centre = x + width / 2
+        parts += [
+            _text(centre, 22, name, size=16),
+            _text(centre, 42, shape, size=12, colour=COLORS["grey"]),
+            _text(centre, 262 + 18 * (k % 2), note, size=12),
+        ]
+        x += width + gap
+        if k + 1 < len(stages):
+            parts.append(_text(x - gap / 2, middle + 5, "→", size=18, colour=COLORS["grey"]))
+    return _svg(round(x - gap + 24), 296, parts)
+
+
+def connection_table(table, inputs=6):
+    """SVG: which input maps (rows) each output map (columns) reads; rows of the same size share a colour.
+
+    table: one tuple of input maps for each output map.
+    """
+    cell, left, top = 34, 120, 60
+    sizes = sorted({len(row) for row in table})
+    colours = dict(zip(sizes, (COLORS["sky"], COLORS["blue"], COLORS["orange"], COLORS["green"]), strict=False))
+    parts = [_text(left + cell * len(table) / 2, 20, "map of C3"), _text(left - 16, top + 16 - 26, "map of S2", "end")]
+    parts += [_text(left + cell * (c + 0.5), top - 10, c, colour=COLORS["grey"]) for c in range(len(table))]
+    for r in range(inputs):
+        parts.append(_text(left - 16, top + cell * (r + 0.5) + 5, r, "end", colour=COLORS["grey"]))
+        for c, row in enumerate(table):
+            fill = colours[len(row)] if r in row else "white"
+            parts.append(
+                f'<rect x="{left + cell * c}" y="{top + cell * r}" width="{cell - 3}" height="{cell - 3}" '
+                f'fill="{fill}" stroke="{COLORS["light"]}"/>'
+            )
+    bottom = top + cell * inputs
+    parts.append(_text(left - 16, bottom + 20, "inputs", "end"))
+    parts += [_text(left + cell * (c + 0.5), bottom + 20, len(row)) for c, row in enumerate(table)]
+    return _svg(left + cell * len(table) + 20, bottom + 36, parts)
+
+
+def codes(bitmaps, columns=10, labels=None):
+    """SVG: bitmaps (N x 12 x 7, values +1 and -1) side by side, +1 in ink."""
+    pixel, gap, top = 9, 24, 28
+    parts = []
+    for k, bitmap in enumerate(np.asarray(bitmaps)):
+        x0, y0 = 10 + (k % columns) * (7 * pixel + gap), top + (k // columns) * (12 * pixel + 40)
+        parts.append(_text(x0 + 3.5 * pixel, y0 - 10, labels[k] if labels else k))
+        for y, row in enumerate(bitmap):
+            for x, value in enumerate(row):
+                fill = COLORS["ink"] if value > 0 else "white"
+                parts.append(
+                    f'<rect x="{x0 + pixel * x}" y="{y0 + pixel * y}" width="{pixel}" height="{pixel}" '
+                    f'fill="{fill}" stroke="{COLORS["light"]}"/>'
+                )
+    rows = -(-len(bitmaps) // columns)
+    return _svg(20 + min(columns, len(bitmaps)) * (7 * pixel + gap) - gap, top + rows * (12 * pixel + 40) - 26, parts)
+
+
+def shares(names, parameters, connections):
+    """Figure: each layer's share of the parameters and of the connections, in percent."""
+    figure, axes = plt.subplots(figsize=(8, 3.4))
+    place = np.arange(len(names))
+    for offset, label, counts, colour in (
+        (-0.2, "parameters", parameters, COLORS["orange"]),
+        (0.2, "connections", connections, COLORS["blue"]),
+    ):
+        percent = 100 * np.asarray(counts) / np.sum(counts)
+        bars = axes.barh(place + offset, percent, 0.38, color=colour, label=label)
+        axes.bar_label(bars, [f"{p:.1f}" for p in percent], padding=3, fontsize=9)
+    axes.set(yticks=place, yticklabels=names, xlabel="share of the network (%)", xlim=(0, 100))
+    axes.invert_yaxis()
+    axes.legend(loc="lower right")
+    return figure
+
+
+def receptive_fields(image, fields):
+    """Figure: an input image with the receptive field of one unit of each layer drawn on it.
+
+    image: H x W; fields: (name, size, centre) each, size and centre in input pixels, pixel k centred at k.
+    """
+    figure, axes = plt.subplots(figsize=(4.6, 4.0))
+    axes.imshow(image)
+    colours = [COLORS[name] for name in ("yellow", "orange", "sky", "green", "red", "purple")]
+    for (name, size, centre), colour in zip(fields, colours, strict=False):
+        corner = centre - size / 2
+        square = Rectangle(
+            (corner, corner), size, size, fill=False, edgecolor=colour, linewidth=2, label=f"{name}: {size}"
+        )
+        axes.add_patch(square)
+    axes.set(xlabel="column (pixels)", ylabel="row (pixels)", xlim=(-1, 32), ylim=(32, -1))
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), title="field (pixels)")
+    return figure
+
+
+def squashing(curves, marks, xlabel, ylabel):
+    """Figure: curves, one a (label, x, y), over the same axis, with points marked at (x, y)."""
+    figure, axes = plt.subplots(figsize=(8, 3.2))
+    for label, x, y in curves:
+        axes.plot(x, y, label=label)
+    for x, y in marks:
+        axes.plot(x, y, "o", color=COLORS["ink"], markersize=6)
+    axes.axhline(0, color=COLORS["light"], zorder=0)
+    axes.axvline(0, color=COLORS["light"], zorder=0)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return figure
+
+
+def filters(weights, labels):
+    """Figure: filters (N x kh x kw) in a row, negative blue, positive red, one colour scale for all."""
+    weights = np.asarray(weights)
+    limit = np.abs(weights).max()
+    figure, axes = plt.subplots(1, len(weights), figsize=(8, 1.9))
+    for k, (ax, weight) in enumerate(zip(axes, weights, strict=True)):
+        picture = ax.imshow(weight, cmap=SIGNED, vmin=-limit, vmax=limit)
+        ax.set(title=labels[k], xticks=[], yticks=[])
+    figure.colorbar(picture, ax=axes, label="weight", shrink=0.8)
+    return figure
+
+
+def reading(strip, windows, distances, labels):
+    """Figure: a wide image above, below it the squared distance to each code in every window.
+
+    strip: H x W; windows: centre of each window in pixels; distances: 10 x windows; labels: (centre, text) each.
+    """
+    figure, (top, middle, bottom) = plt.subplots(3, 1, figsize=(9, 3.4), sharex=True, height_ratios=(1.2, 1.6, 1.0))
+    width = strip.shape[1]
+    top.imshow(strip, extent=(-0.5, width - 0.5, strip.shape[0] - 0.5, -0.5), aspect="auto")
+    top.set(yticks=[], ylabel="input")
+    step = windows[1] - windows[0]
+    extent = (windows[0] - step / 2, windows[-1] + step / 2, 9.5, -0.5)
+    picture = middle.imshow(distances, cmap="magma", extent=extent, aspect="auto", interpolation="nearest")
+    middle.set(yticks=range(10), ylabel="class")
+    middle.tick_params(axis="y", labelsize=8)
+    figure.colorbar(picture, ax=middle, label="squared\ndistance", pad=0.01)
+    best = distances.min(axis=0)
+    bottom.plot(windows, best, "o-", color=COLORS["blue"], markersize=4)
+    for centre, text in labels:
+        bottom.annotate(
+            text, (centre, 0.98), xycoords=("data", "axes fraction"), ha="center", va="top", color=COLORS["red"]
+        )
+    bottom.set(xlabel="centre of the window (pixels)", ylabel="smallest\ndistance", xlim=(-0.5, width - 0.5))
+    bottom.set_ylim(0, best.max() * 1.3)
+    return figure
+
+
+def _image(x, y, width, height, array, low, high, cmap):
+    """An SVG image of a 2-D array, its pixels kept sharp; NaN comes out white."""
+    png = io.BytesIO()
+    cmap = plt.get_cmap(cmap).with_extremes(bad="white")
+    pixels = cmap(np.ma.masked_invalid((array - low) / (high - low)), bytes=True)
+    imsave(png, pixels, format="png")
+    data = base64.b64encode(png.getvalue()).decode()
+    return (
+        f'<image x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" preserveAspectRatio="none" '
+        f'style="image-rendering: pixelated" href="data:image/png;base64,{data}"/>'
+    )
+
+
+def _montage(maps, columns):
+    """Maps (N x H x W) in one array, `columns` in a row, one NaN pixel between them."""
+    n, h, w = maps.shape
+    rows = -(-n // columns)
+    sheet = np.full((rows * (h + 1) - 1, columns * (w + 1) - 1), np.nan)
+    for k, one in enumerate(maps):
+        y, x = (k // columns) * (h + 1), (k % columns) * (w + 1)
+        sheet[y : y + h, x : x + w] = one
+    return sheet
+
+
+def journey(image, states, bitmaps, distances):
+    """SVG: one image on its way through LeNet-5, with the nearest code and the squared distances to all ten.
+
+    image: 32 x 32; states: name -> array for C1, S2, C3, S4 (maps x H x W), C5 (120) and F6 (84), in the units'
+    range -1.7159 to 1.7159; bitmaps: 10 x 12 x 7; distances: 10.
+    """
+    limit = 1.7159
+    best = int(np.argmin(distances))
+    parts = [_text(85, 22, "input"), _image(10, 32, 150, 150, image, image.min(), image.max(), "gray")]
+    x = 190
+    for name, columns, side in (("C1", 3, 150), ("S2", 3, 150), ("C3", 4, 150), ("S4", 4, 150)):
+        sheet = _montage(np.asarray(states[name]), columns)
+        height = side * sheet.shape[0] / sheet.shape[1]
+        parts += [_text(x + side / 2, 22, name), _image(x, 32, side, height, sheet, -limit, limit, SIGNED)]
+        x += side + 30
+    second = 204
+    f6 = np.asarray(states["F6"]).reshape(12, 7)
+    parts += [
+        _text(85, second, "C5: 120 units"),
+        _image(10, second + 12, 150, 96, np.asarray(states["C5"]).reshape(8, 15), -limit, limit, SIGNED),
+        _text(240, second, "F6: 84 units"),
+        _image(190, second + 12, 98, 168, f6, -limit, limit, SIGNED),
+        _text(365, second, f"code of {best}"),
+        _image(316, second + 12, 98, 168, bitmaps[best], -limit, limit, SIGNED),
+        _text(640, second, "squared distance to each code"),
+    ]
+    longest = max(1.0, float(np.max(distances)))
+    for k, distance in enumerate(distances):
+        y = second + 14 + 17 * k
+        colour = COLORS["orange"] if k == best else COLORS["blue"]
+        parts += [
+            _text(472, y + 12, k, "end", size=13),
+            f'<rect x="480" y="{y}" width="{320 * distance / longest:.1f}" height="13" fill="{colour}"/>',
+            _text(488 + 320 * distance / longest, y + 12, f"{distance:.0f}", "start", size=12),
+        ]
+    return _svg(900, second + 186, parts)

@@ -1,0 +1,108 @@
+"""Pictures of training: curves with their seeds, dots with their spread, confusions, mistakes."""
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from course_utils.figures.style import COLORS
+
+NOTHING = "nothing to draw: no such runs on this machine"
+CYCLE = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky")]
+
+
+def curves(runs, ylabel, *, scale=1.0, axes=None):
+    """Figure: a quantity over the epochs, each seed a thin line, their mean a thick one.
+
+    runs: label -> one sequence a seed, a value an epoch; scale multiplies the values (100 for percent).
+    """
+    if axes is None:
+        _, axes = plt.subplots(figsize=(7, 3.4))
+    for (label, seeds), colour in zip(runs.items(), CYCLE, strict=False):
+        values = scale * np.array(seeds)
+        epochs = np.arange(1, values.shape[1] + 1)
+        for seed in values if len(values) > 1 else ():
+            axes.plot(epochs, seed, color=colour, linewidth=0.8, alpha=0.5)
+        axes.plot(epochs, values.mean(axis=0), color=colour, marker="o", markersize=4, label=label)
+    axes.set(xlabel="epoch", ylabel=ylabel)
+    if not runs:
+        axes.text(0.5, 0.5, NOTHING, ha="center", transform=axes.transAxes)
+        return axes.figure
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
+    return axes.figure
+
+
+def seeds(results, xlabel, *, baseline=None, scale=1.0, lowest=None):
+    """Figure: one row a label, each seed a dot, the mean a bar; the baseline's range shaded.
+
+    results: label -> one value a seed; baseline: the label whose range is shaded; scale as in `curves`. Rows whose mean
+    is below `lowest` (scaled) are not drawn to scale: the mean stands as a number at the left edge.
+    """
+    figure, axes = plt.subplots(figsize=(8, 0.8 + 0.24 * len(results)))
+    if not results:
+        axes.text(0.5, 0.5, NOTHING, ha="center", transform=axes.transAxes)
+        return figure
+    if baseline is not None:
+        values = scale * np.array(results[baseline])
+        axes.axvspan(values.min(), values.max(), color=COLORS["light"], zorder=0)
+    for row, values in enumerate(results.values()):
+        values = scale * np.array(values)
+        if lowest is not None and values.mean() < lowest:
+            axes.annotate(f"‹ {values.mean():.0f}", (0.01, row), xycoords=("axes fraction", "data"), va="center")
+            continue
+        axes.plot(values, np.full(len(values), row), "o", color=COLORS["blue"], markersize=6, alpha=0.6)
+        axes.plot([values.mean()] * 2, [row - 0.28, row + 0.28], color=COLORS["red"], linewidth=3)
+    axes.set(yticks=range(len(results)), yticklabels=list(results), xlabel=xlabel, ylim=(len(results) - 0.5, -0.5))
+    if lowest is not None:
+        axes.set_xlim(left=lowest)
+    return figure
+
+
+def sweep(results):
+    """Figure: mean accuracy in percent by row and learning rate, the best of each row framed.
+
+    results: label -> {learning rate: one accuracy (0 to 1) a seed}, the same rates in every row.
+    """
+    figure, axes = plt.subplots(figsize=(7.5, 0.8 + 0.24 * len(results)))
+    if not results:
+        axes.text(0.5, 0.5, NOTHING, ha="center", transform=axes.transAxes)
+        return figure
+    rates = list(next(iter(results.values())))
+    means = np.array([[100 * np.mean(row[rate]) for rate in rates] for row in results.values()])
+    axes.imshow(means, cmap="Blues", vmin=0, vmax=140, aspect="auto")
+    for row, column in np.ndindex(means.shape):
+        best = column == means[row].argmax()
+        frame = {"edgecolor": COLORS["red"], "facecolor": "none", "linewidth": 2, "pad": 3} if best else None
+        axes.text(column, row, f"{means[row, column]:.0f}", ha="center", va="center", fontsize=10, bbox=frame)
+    axes.set(xticks=range(len(rates)), xticklabels=rates, xlabel="peak learning rate")
+    axes.set(yticks=range(len(results)), yticklabels=list(results))
+    return figure
+
+
+def confusion(matrix, classes):
+    """Figure: a confusion matrix of counts, true classes in rows; the diagonal pale, so that mistakes stand out."""
+    matrix = np.asarray(matrix)
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    figure, axes = plt.subplots(figsize=(4.7, 4.0))
+    axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(1, wrong.max()))
+    for row, column in zip(*np.nonzero(matrix), strict=True):
+        dark = row != column and wrong[row, column] > 0.6 * wrong.max()
+        colour = COLORS["grey"] if row == column else "white" if dark else COLORS["ink"]
+        axes.text(column, row, matrix[row, column], ha="center", va="center", fontsize=9, color=colour)
+    names = [str(name) for name in classes]
+    axes.set(xticks=range(len(names)), yticks=range(len(names)), xlabel="predicted class", ylabel="true class")
+    axes.set_xticklabels(names, rotation=0 if max(map(len, names)) < 3 else 60)
+    axes.set_yticklabels(names)
+    return figure
+
+
+def mistakes(images, labels, predictions, classes, columns=8, notes=None):
+    """Figure: images (N x H x W, or N x H x W x 3) each under "true → predicted", and a note under that."""
+    rows = max(1, -(-len(images) // columns))
+    figure, axes = plt.subplots(rows, columns, figsize=(1.15 * columns, 1.5 * rows), squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for k, ax in enumerate(axes.flat[: len(images)]):
+        ax.imshow(images[k])
+        note = f"\n{notes[k]}" if notes else ""
+        ax.set_title(f"{classes[labels[k]]} → {classes[predictions[k]]}{note}", fontsize=9)
+    return figure

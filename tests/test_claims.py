@@ -5,11 +5,196 @@ notebook), say in the docstring what the slide says and, for an erratum, what is
 the printed form fails and that the right one holds.
 """
 
+import math
+
 import numpy as np
 import pytest
 
+from course_utils import scratch
 from course_utils.arithmetic import conv_parameters, output_size, same_padding, unused
 from course_utils.scratch import conv2d, conv2d_backward
+
+
+def test_L01_sigmoid():
+    a = np.linspace(-30, 30, 601)
+    np.testing.assert_allclose(scratch.sigmoid(a), 1 / (1 + np.exp(-a)), rtol=1e-13)
+    np.testing.assert_array_equal(scratch.sigmoid(np.array([-1e4, 1e4])), [0, 1])
+
+
+def test_L02_tanh_is_a_sigmoid_stretched_and_moved():
+    a = np.linspace(-20, 20, 401)
+    np.testing.assert_allclose(scratch.tanh(a), (np.exp(a) - np.exp(-a)) / (np.exp(a) + np.exp(-a)), atol=1e-15)
+    np.testing.assert_allclose(scratch.tanh(a), 2 * scratch.sigmoid(2 * a) - 1, atol=1e-15)
+
+
+def test_L03_softmax_has_no_minus_signs():
+    """Erratum: slide 7 prints exp(-a_i) / sum_j exp(-a_j), the softmax of -a: the largest activation comes out least
+    likely. Right: exp(a_i) / sum_j exp(a_j), the maximum subtracted first."""
+    rng = np.random.default_rng(3)
+    a = rng.normal(size=(1000, 10))
+    right, printed = np.exp(a), np.exp(-a)
+    right, printed = (e / e.sum(axis=1, keepdims=True) for e in (right, printed))
+    np.testing.assert_allclose(scratch.softmax(a), right, rtol=1e-12)
+    np.testing.assert_allclose(scratch.softmax(-a), printed, rtol=1e-12)
+    assert (right.argmax(axis=1) == a.argmax(axis=1)).all()
+    assert (printed.argmin(axis=1) == a.argmax(axis=1)).all()
+    for shift in (-1e4, 1e4):
+        np.testing.assert_allclose(scratch.softmax(a + shift), right, rtol=1e-9)
+    assert np.isfinite(scratch.log_softmax(np.array([-1e4, 0, 1e4]))).all()
+
+
+def test_L04_relu_and_its_derivative():
+    a = np.array([-1e4, -1.0, -1e-300, 0.0, 1e-300, 1.0, 1e4])
+    np.testing.assert_array_equal(scratch.relu(a), [max(0, value) for value in a])
+    np.testing.assert_array_equal(scratch.relu_grad(a), [1 if value > 0 else 0 for value in a])
+
+
+def gradient_left(activation, scale, layers=30, units=64, seeds=3):
+    """Norm of the gradient at the first layer over that at the last, a value a seed; weights of scale / sqrt(units)."""
+    import torch
+
+    rng = torch.Generator().manual_seed(5)
+    y = torch.randn(seeds, 32, units, generator=rng, dtype=torch.float64, requires_grad=True)
+    activations = []
+    for _ in range(layers):
+        weight = torch.randn(seeds, units, units, generator=rng, dtype=torch.float64)
+        activations.append(y @ weight * scale / units**0.5)
+        y = activation(activations[-1])
+    loss = (y * torch.randn(y.shape, generator=rng, dtype=torch.float64)).sum()
+    norms = [gradient.norm(dim=(1, 2)) for gradient in torch.autograd.grad(loss, activations)]
+    return (norms[0] / norms[-1]).numpy()
+
+
+def test_L05_sigmoids_derivatives_shrink_a_gradient_weights_can_outweigh_them_and_relus_factor_is_constant():
+    """The derivatives alone: at most 4^-L. With the weights: a knife's edge, near 10 / sqrt(n) for sigmoids. ReLU's
+    lies at sqrt(2 / n), and its gradient grows with the weights as their power, whatever the activations are."""
+    import torch
+
+    slopes = scratch.sigmoid_grad(np.random.default_rng(5).normal(size=(30, 1000), scale=3))
+    assert scratch.sigmoid_grad(0.0) == 1 / 4 and (slopes.prod(axis=0) <= 4.0**-30).all()
+    vanishing, small, large = (gradient_left(torch.sigmoid, scale) for scale in (1, 8, 16))
+    assert (vanishing < 10 * 4.0**-29).all() and (small < 1).all() and (large > 1).all()
+    level = gradient_left(torch.relu, 2**0.5)
+    assert (level > 1 / 30).all() and (level < 30).all()
+    for scale in (1, 4):  # 29 layers of weights lie between the two gradients
+        np.testing.assert_allclose(gradient_left(torch.relu, scale), level * (scale / 2**0.5) ** 29, rtol=1e-9)
+    assert (gradient_left(torch.relu, 1) < 1e-3).all() and (gradient_left(torch.relu, 4) > 1e9).all()
+
+
+def saved_activations(activation, layers=4, batch=16, units=32):
+    """Arrays of the size of one activation that autograd keeps, a layer: bytes of distinct storages, without those of
+    the weights and of the input."""
+    import torch
+
+    weights = [torch.zeros(units, units, requires_grad=True) for _ in range(layers + 1)]
+    x = y = torch.randn(batch, units)
+    storages = {}
+
+    def keep(tensor):
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        for weight in weights[:-1]:
+            y = activation(y @ weight)
+        y = y @ weights[-1]
+    for other in (x, *weights):
+        storages.pop(other.untyped_storage().data_ptr(), None)
+    return sum(storage.nbytes() for storage in storages.values()) / (batch * units * 4) / layers
+
+
+def test_L06_relu_halves_the_memory_only_of_a_tanh_that_keeps_more_than_its_output():
+    """Slide 9: half of tanh's. In PyTorch the two keep the same, for both are differentiated from their output; the
+    slide is right where tanh is differentiated from its input, or composed as 2 sigmoid(2a) - 1."""
+    import torch
+
+    class TanhFromInput(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            ctx.save_for_backward(a)
+            return torch.tanh(a)
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy * (1 - torch.tanh(ctx.saved_tensors[0]) ** 2)
+
+    assert saved_activations(torch.relu) == saved_activations(torch.relu_) == 1
+    assert saved_activations(torch.tanh) == 1
+    assert saved_activations(TanhFromInput.apply) == 2
+    assert saved_activations(lambda a: 2 * torch.sigmoid(2 * a) - 1) == 2
+
+
+def test_L07_a_dead_unit_of_a_first_layer_stays_dead_and_one_above_can_come_back():
+    import torch
+
+    rng = torch.Generator().manual_seed(7)
+    x, target = torch.randn(50, 5, generator=rng), torch.randn(50, generator=rng)
+    weight = torch.randn(5, 4, generator=rng)
+    bias = -1 - (x @ weight).amax(0)  # below zero on all of the data
+    bias[3] = 0  # and one unit that lives
+    first, out = [weight.clone(), bias.clone()], torch.ones(4)
+    for _ in range(50):
+        parameters = [p.requires_grad_() for p in (*first, out)]
+        loss = ((torch.relu(x @ first[0] + first[1]) @ out - target) ** 2).mean()
+        gradients = torch.autograd.grad(loss, parameters)
+        *first, out = (p.detach() - 0.05 * g for p, g in zip(parameters, gradients, strict=True))
+    assert torch.equal(first[0][:, :3], weight[:, :3]) and torch.equal(first[1][:3], bias[:3])
+    assert not torch.equal(first[0][:, 3], weight[:, 3])
+
+    below, above = torch.tensor(2.0, requires_grad=True), torch.tensor([-1.0, 1.0], requires_grad=True)
+    x, norms = torch.tensor([1.0, 1.5, 2.0]), []
+    for _ in range(30):
+        h = torch.relu(below * x)  # wanted: 0.2; as it falls, the unit above, 1 - h at first, comes back to life
+        loss = ((h - 0.2) ** 2 + (torch.relu(above[0] * h + above[1]) - 0.5) ** 2).mean()
+        by_below, by_above = torch.autograd.grad(loss, (below, above))
+        norms.append(by_above.norm().item())
+        below.data -= 0.02 * by_below
+        above.data -= 0.02 * by_above
+    alive = next(step for step, norm in enumerate(norms) if norm > 0)
+    assert 3 < alive < 25 and above.tolist() != [-1, 1]
+
+
+def normal_mean(function, s):
+    """Mean of function(a) for a ~ N(0, s^2), by a fine sum."""
+    z = np.linspace(-10, 10, 20_000)
+    weight = np.exp(-(z**2) / 2)
+    return function(s * z) @ weight / weight.sum()
+
+
+@pytest.mark.parametrize("s", [0.1, 1, 3])
+def test_L08_relus_mean_output(s):
+    """s / sqrt(2 pi). Loose on slide 10: "always positive"; half of the outputs are 0."""
+    assert normal_mean(scratch.relu, s) == pytest.approx(s / math.sqrt(2 * math.pi), rel=1e-5)
+    outputs = scratch.relu(np.random.default_rng(8).normal(scale=s, size=10_000))
+    assert outputs.min() == 0 and 0.48 < (outputs == 0).mean() < 0.52
+
+
+@pytest.mark.parametrize("s", [0.1, 1, 3])
+@pytest.mark.parametrize("beta", [0.01, 0.2, 0.9])
+def test_L09_leaky_relu_is_never_stuck_and_has_a_weaker_offset(s, beta):
+    assert scratch.leaky_relu_grad(np.linspace(-1e4, 1e4, 1001), beta).min() == beta > 0
+    mean = normal_mean(lambda a: scratch.leaky_relu(a, beta), s)
+    assert mean == pytest.approx((1 - beta) * s / math.sqrt(2 * math.pi), rel=1e-5)
+    assert 0 < mean < normal_mean(scratch.relu, s)
+
+
+def test_L10_elus_cases_are_swapped_on_the_slide_and_its_offset_is_smaller_not_gone():
+    """Erratum: slide 11 has a for a < 0 and exp(a) - 1 for a >= 0, which explodes and has a larger offset than ReLU.
+    Loose: "no offset bias" (0.1605 for N(0, 1)), "need to store activations" (the output will do)."""
+
+    def printed(a):
+        return np.where(a < 0, a, np.exp(np.maximum(a, 0)) - 1)
+
+    a = np.linspace(-20, 20, 401)
+    right = np.array([value if value >= 0 else math.exp(value) - 1 for value in a])
+    np.testing.assert_allclose(scratch.elu(a), right, atol=1e-15)
+    assert printed(printed(printed(2.0))) > 1e250 and scratch.elu(scratch.elu(scratch.elu(2.0))) == 2
+    relu, elu = normal_mean(scratch.relu, 1), normal_mean(scratch.elu, 1)
+    assert relu == pytest.approx(0.3989, abs=1e-4) and elu == pytest.approx(0.1605, abs=1e-4)
+    assert normal_mean(printed, 1) > relu > elu > 0
+    below = a[a < 0]
+    for alpha in (0.5, 1, 1.6733):
+        np.testing.assert_allclose(scratch.elu_grad(below, alpha), scratch.elu(below, alpha) + alpha, atol=1e-12)
 
 
 def test_L32_a_unit_is_local_in_space_and_full_in_depth():

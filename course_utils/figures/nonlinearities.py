@@ -1,12 +1,23 @@
-"""Pictures of nonlinearities."""
+"""Pictures of nonlinearities: what they do to values, to gradients, to the units of a network, to memory."""
 
 import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.colors import ListedColormap
 
 from course_utils.figures.style import COLORS
 
+# A function keeps its colour in all figures.
+OF = {
+    "sigmoid": COLORS["purple"],
+    "tanh": COLORS["orange"],
+    "ReLU": COLORS["blue"],
+    "leaky ReLU": COLORS["sky"],
+    "ELU": COLORS["green"],
+}
+
 
 def softmax_bars(activations, probabilities, factor):
-    """SVG: activations as bars on the left, what a softmax of `factor` times them gives on the right; largest marked."""
+    """SVG: activations as bars on the left, the softmax of `factor` times them on the right; the largest is marked."""
     activations, probabilities = np.asarray(activations), np.asarray(probabilities)
     largest = int(activations.argmax())
     row, middle, reach = 34, 170, 110
@@ -31,3 +42,237 @@ def softmax_bars(activations, probabilities, factor):
             f'<text x="{348 + 250 * p:.1f}" y="{y + 16}">{p:.3f}</text>',
         ]
     return "".join(parts) + "</svg>"
+
+
+def temperature_bars(activations, probabilities, naive, temperature):
+    """SVG: activations, softmax(a / temperature) as bars, and what the formula gives if it is computed as it stands.
+
+    activations, probabilities: a number a class; naive: likewise, NaN where the computation failed.
+    """
+    activations = np.asarray(activations, float)
+    largest, row, left, middle = int(activations.argmax()), 34, 120, 460
+    height = 56 + row * len(activations)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {height}" width="680" height="{height}" '
+        f'style="background: white; max-width: 100%" font-family="sans-serif" font-size="15" fill="{COLORS["ink"]}">',
+        '<text x="8" y="24">a</text>',
+        f'<text x="{left}" y="24">softmax(a / T), T = {temperature:.2f}</text>',
+        f'<text x="{middle}" y="24">maximum not subtracted</text>',
+        f'<line x1="{left}" y1="36" x2="{left}" y2="{height - 8}" stroke="{COLORS["grey"]}"/>',
+        f'<line x1="{middle}" y1="36" x2="{middle}" y2="{height - 8}" stroke="{COLORS["grey"]}"/>',
+    ]
+    for k, (a, p, q) in enumerate(zip(activations, probabilities, naive, strict=True)):
+        y = 42 + k * row
+        colour = COLORS["orange"] if k == largest else COLORS["blue"]
+        parts += [
+            f'<text x="8" y="{y + 16}">{a:+.1f}</text>',
+            f'<rect x="{left}" y="{y}" width="{220 * p:.1f}" height="22" fill="{colour}"/>',
+            f'<text x="{left + 8 + 220 * p:.1f}" y="{y + 16}">{p:.3f}</text>',
+        ]
+        if np.isfinite(q):
+            parts += [
+                f'<rect x="{middle}" y="{y}" width="{140 * q:.1f}" height="22" fill="{colour}"/>',
+                f'<text x="{middle + 8 + 140 * q:.1f}" y="{y + 16}">{q:.3f}</text>',
+            ]
+        else:
+            parts.append(f'<text x="{middle + 8}" y="{y + 16}" fill="{COLORS["red"]}">nan</text>')
+    return "".join(parts) + "</svg>"
+
+
+def response(name, a, y, slope, density, mean, notes):
+    """SVG: a nonlinearity and its derivative over the density of its input, its mean output, and lines of text.
+
+    a: positions from left to right; y, slope, density: a value each; mean: of the output; notes: lines on the right.
+    """
+    left, right, top, bottom, low, high = 40, 420, 16, 296, -2.2, 3.2
+
+    def place(values):
+        across = left + (a - a[0]) / (a[-1] - a[0]) * (right - left)
+        down = bottom - (values - low) / (high - low) * (bottom - top)
+        return " ".join(f"{x:.1f},{v:.1f}" for x, v in zip(across, down, strict=True) if top <= v <= bottom)
+
+    hill = place(low + 1.2 * density / density.max())
+    zero, level = (bottom - (value - low) / (high - low) * (bottom - top) for value in (0, mean))
+    ticks = [
+        f'<text x="{left + (t - a[0]) / (a[-1] - a[0]) * (right - left):.1f}" y="{bottom + 18}" font-size="13" '
+        f'text-anchor="middle">{t}</text>'
+        for t in range(int(np.ceil(a[0])), int(a[-1]) + 1, 2)
+    ]
+    return "".join(
+        [
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 330" width="760" height="330" '
+            f'style="background: white; max-width: 100%" font-family="sans-serif" font-size="15" '
+            f'fill="{COLORS["ink"]}">',
+            f'<polygon class="density" points="{left},{bottom} {hill} {right},{bottom}" fill="{COLORS["light"]}"/>',
+            f'<line x1="{left}" y1="{zero:.1f}" x2="{right}" y2="{zero:.1f}" stroke="{COLORS["grey"]}"/>',
+            f'<text x="{left - 8}" y="{zero + 5:.1f}" text-anchor="end" font-size="13">0</text>',
+            f'<line class="mean" x1="{left}" y1="{level:.1f}" x2="{right}" y2="{level:.1f}" '
+            f'stroke="{COLORS["red"]}" stroke-width="2" stroke-dasharray="6 4"/>',
+            f'<polyline points="{place(slope)}" fill="none" stroke="{COLORS["grey"]}" stroke-width="2"/>',
+            f'<polyline points="{place(y)}" fill="none" stroke="{OF[name]}" stroke-width="3"/>',
+            *ticks,
+            *(f'<text x="452" y="{46 + 28 * k}">{note}</text>' for k, note in enumerate(notes)),
+            f'<text x="452" y="240" fill="{OF[name]}">thick: {name}</text>',
+            f'<text x="452" y="262" fill="{COLORS["grey"]}">thin: its derivative; hill: its input</text>',
+            f'<text x="452" y="284" fill="{COLORS["red"]}">dashed: its mean output</text></svg>',
+        ]
+    )
+
+
+def functions(a, values, derivatives):
+    """Figure: functions on the left, their derivatives on the right; both name -> a value for each `a`."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
+    for ax, rows, label in zip(axes, (values, derivatives), ("output g(a)", "derivative g'(a)"), strict=True):
+        for name, row in rows.items():
+            ax.plot(a, row, label=name, color=OF.get(name, COLORS["red"]))
+        ax.set(xlabel="activation a", ylabel=label)
+    axes[0].legend()
+    return figure
+
+
+def by_layer(rows, ylabel, *, log=True):
+    """Figure: a quantity by layer, a panel a group; each seed a thin line, their mean a thick one.
+
+    rows: group -> label -> array layers x seeds. With log, the mean is that of the logarithms.
+    """
+    figure, axes = plt.subplots(1, len(rows), figsize=(9, 3.4), sharey=True, squeeze=False)
+    styles = (COLORS["blue"], COLORS["orange"], COLORS["green"], COLORS["red"], COLORS["purple"], COLORS["sky"])
+    for ax, (group, lines) in zip(axes[0], rows.items(), strict=True):
+        for (label, values), colour in zip(lines.items(), styles, strict=False):
+            colour = OF.get(label, colour)
+            layers = np.arange(1, len(values) + 1)
+            ax.plot(layers, values, color=colour, linewidth=0.8, alpha=0.5)
+            mean = np.exp(np.log(values).mean(axis=1)) if log else values.mean(axis=1)
+            ax.plot(layers, mean, color=colour, label=label)
+        ax.set(xlabel="layer", title=group, yscale="log" if log else "linear")
+    axes[0, 0].set_ylabel(ylabel)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def knife_edge(scales, measured, predicted):
+    """Figure: the gradient left at the first layer over the scale of the weights; dots measured, lines predicted.
+
+    measured: name -> array scales x seeds; predicted: name -> a value a scale.
+    """
+    figure, ax = plt.subplots(figsize=(8, 3.8))
+    ax.axhline(1, color=COLORS["grey"], linewidth=1)
+    for name, values in measured.items():
+        ax.plot(scales, predicted[name], color=OF[name], label=name)
+        ax.plot(scales, values, "o", color=OF[name], markersize=4, alpha=0.6)
+    ax.set(xscale="log", yscale="log", xlabel="deviation of the weights, in units of 1/√n")
+    ax.set_ylabel("gradient norm,\nfirst layer / last layer")
+    ticks = [1, 2, 4, 8, 16]
+    ax.set_xticks(ticks, ticks)
+    ax.minorticks_off()
+    ax.legend()
+    return figure
+
+
+def fates(active, every):
+    """Figure: on what share of the images each unit is active, a row a unit, over training; white: on none.
+
+    active: array records x units of shares between 0 and 1; every: steps from one record to the next. The units are
+    sorted by the record from which on they are silent.
+    """
+    active = np.asarray(active)
+    alive = active > 0
+    last = np.where(alive.any(0), len(alive) - 1 - alive[::-1].argmax(0), -1)
+    blues = ListedColormap(np.vstack([[1, 1, 1, 1], plt.get_cmap("Blues")(np.linspace(0.25, 1, 255))]))
+    figure, ax = plt.subplots(figsize=(8, 3.4))
+    extent = (0, every * len(active), active.shape[1], 0)
+    image = ax.imshow(
+        active[:, np.argsort(last, kind="stable")].T,
+        aspect="auto",
+        cmap=blues,
+        vmin=0,
+        vmax=1,
+        extent=extent,
+        interpolation="none",
+    )
+    ax.set(xlabel="step", ylabel="unit", yticks=[])
+    figure.colorbar(image, label="active on this share\nof the training images")
+    return figure
+
+
+def dying(rows, every):
+    """Figure: the share of dead units over training; each seed a thin line, their mean a thick one.
+
+    rows: label -> array records x seeds; every: steps from one record to the next.
+    """
+    figure, ax = plt.subplots(figsize=(8, 3.4))
+    styles = (COLORS["blue"], COLORS["sky"], COLORS["green"], COLORS["purple"], COLORS["orange"], COLORS["red"])
+    dashes = ("-", "-", "-", "--", "-.", ":")
+    for (label, values), colour, dash in zip(rows.items(), styles, dashes, strict=False):
+        steps = every * np.arange(len(values))
+        ax.plot(steps, 100 * values, color=colour, linewidth=0.6, alpha=0.35)
+        ax.plot(steps, 100 * values.mean(axis=1), color=colour, linestyle=dash, label=label)
+    ax.set(xlabel="step", ylabel="dead units (%)", ylim=(-2, 102))
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def revived(below, above, gradient):
+    """Figure: a dead unit's activation on the data, and its gradient, while the layer below it learns.
+
+    below, above: its smallest and largest activation at each step; gradient: the norm at its own weights.
+    """
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 3.4), sharex=True)
+    steps = np.arange(len(below))
+    top.axhline(0, color=COLORS["grey"], linewidth=1)
+    top.fill_between(steps, below, above, color=COLORS["sky"], alpha=0.6, linewidth=0)
+    top.plot(steps, above, color=COLORS["blue"])
+    top.set_ylabel("activations")
+    bottom.plot(steps, gradient, color=COLORS["red"])
+    bottom.set(xlabel="step", ylabel="gradient norm")
+    return figure
+
+
+def outputs(samples, means):
+    """Figure: how the outputs of some functions are distributed, and their means as dashed lines.
+
+    samples: name -> outputs; means: name -> the mean that was derived.
+    """
+    figure, (axes,) = plt.subplots(1, len(samples), figsize=(9.5, 2.8), sharey=True, squeeze=False)
+    for ax, (name, values) in zip(axes, samples.items(), strict=True):
+        weights = np.full(len(values), 1 / len(values))
+        ax.hist(values, bins=np.linspace(-3, 3, 49), weights=weights, color=OF[name])
+        ax.axvline(0, color=COLORS["grey"], linewidth=1)
+        ax.axvline(means[name], color=COLORS["red"], linestyle="--", label=f"mean {means[name]:.3f}")
+        ax.set(xlabel="output", title=name, yscale="log", ylim=(1e-4, 1))
+        ax.legend(fontsize=9, loc="upper left")
+    axes[0].set_ylabel("share of the inputs")
+    return figure
+
+
+def comparison(a, values, derivatives, deviations, saturated, offsets, measured, maps):
+    """Figure: value, derivative, saturation, mean output (lines derived, dots measured) and saved activations.
+
+    a: where `values` and `derivatives` are taken; deviations: of the input, where `saturated` (shares), `offsets` and
+    `measured` (means) are. All name -> one value each; maps: name -> (saved, saved if taken from the output).
+    """
+    figure, axes = plt.subplots(2, 3, figsize=(9.6, 4.25))
+    panels = [
+        (a, values, "activation a", "output g(a)"),
+        (a, derivatives, "activation a", "derivative g'(a)"),
+        (deviations, saturated, "deviation s of the input", "saturated share"),
+        (deviations, offsets, "deviation s of the input", "mean output"),
+    ]
+    for ax, (x, rows, xlabel, ylabel) in zip(axes.flat, panels, strict=False):
+        for name, row in rows.items():
+            ax.plot(x, row, color=OF[name], linestyle="--" if name == "leaky ReLU" else "-")
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+    for name, row in measured.items():
+        axes[1, 0].plot(deviations, row, "o", color=OF[name], markersize=4)
+    bars, legend = axes[1, 1], axes[1, 2]
+    for k, (name, (saved, least)) in enumerate(maps.items()):
+        bars.barh(k, saved, color=OF[name], alpha=0.4)
+        bars.barh(k, least, color=OF[name])
+    bars.set(yticks=range(len(maps)), yticklabels=list(maps), xlabel="saved activations, a layer")
+    bars.invert_yaxis()
+    legend.axis("off")
+    for name in values:
+        legend.plot([], [], color=OF[name], linestyle="--" if name == "leaky ReLU" else "-", label=name)
+    legend.plot([], [], "o", color=COLORS["ink"], markersize=4, label="measured on samples")
+    legend.legend(loc="center", fontsize=12)
+    return figure

@@ -30,11 +30,12 @@ from course_utils.scratch.nonlinearities import (
     tanh,
     tanh_grad,
 )
-from course_utils.scratch.normalization import batch_norm, batch_norm_backward, update_running
+from course_utils.scratch.normalization import batch_norm, batch_norm_backward, batch_norm_paths, update_running
 
 __all__ = [
     "batch_norm",
     "batch_norm_backward",
+    "batch_norm_paths",
     "conv2d",
     "conv2d_backward",
     "conv2d_loops",

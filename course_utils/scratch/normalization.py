@@ -20,21 +20,32 @@ def batch_norm(x, gamma, beta, *, eps=1e-5, mean=None, var=None):
 def batch_norm_backward(dy, x, gamma, beta, *, eps=1e-5, mean=None, var=None):
     """Gradients dx, dgamma, dbeta, given the gradient `dy` of the output; mean and var, if given, are constants.
 
-    Without them x reaches the output on three paths, directly, through the mean and through the variance, and the three
-    terms of dx are theirs (Ioffe & Szegedy 2015, section 3, summed up and simplified).
+    Without them dx is the sum of the three paths of `batch_norm_paths`; with them only the direct one is there.
     """
     dy, x, gamma, beta = floats(dy=dy, x=x, gamma=gamma, beta=beta)
     x_hat, inverse_deviation = _normalized(x, gamma, beta, eps, mean, var)
     if dy.shape != x.shape:
         raise ValueError(f"dy has shape {dy.shape}; the output has {x.shape}")
-    axes = _axes(x)
-    dgamma, dbeta = (dy * x_hat).sum(axes), dy.sum(axes)
-    dx_hat = dy * _column(gamma, x)
+    dgamma, dbeta = (dy * x_hat).sum(_axes(x)), dy.sum(_axes(x))
     if mean is None:
-        through_mean = dx_hat.mean(axes, keepdims=True)
-        through_var = x_hat * (dx_hat * x_hat).mean(axes, keepdims=True)
-        dx_hat = dx_hat - through_mean - through_var
-    return dx_hat * inverse_deviation, dgamma, dbeta
+        direct, through_mean, through_var = batch_norm_paths(dy, x, gamma, beta, eps=eps)
+        return direct + through_mean + through_var, dgamma, dbeta
+    return dy * _column(gamma, x) * inverse_deviation, dgamma, dbeta
+
+
+def batch_norm_paths(dy, x, gamma, beta, *, eps=1e-5):
+    """The gradient of x on its three paths to the output: direct, through the batch's mean, through its variance.
+
+    Three arrays of the shape of x (Ioffe & Szegedy 2015, section 3: the three terms of dl/dx, simplified).
+    """
+    dy, x, gamma, beta = floats(dy=dy, x=x, gamma=gamma, beta=beta)
+    x_hat, inverse_deviation = _normalized(x, gamma, beta, eps, None, None)
+    if dy.shape != x.shape:
+        raise ValueError(f"dy has shape {dy.shape}; the output has {x.shape}")
+    direct = dy * _column(gamma, x) * inverse_deviation
+    through_mean = -direct.mean(_axes(x), keepdims=True) * np.ones_like(x)
+    through_var = -x_hat * (direct * x_hat).mean(_axes(x), keepdims=True)
+    return direct, through_mean, through_var
 
 
 def update_running(mean, var, x, *, momentum=0.1):

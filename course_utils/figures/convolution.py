@@ -4,46 +4,16 @@ Colours mean the same throughout: orange is what is being read, blue what is bei
 and a hatched cell is one that nothing reads.
 """
 
-from html import escape
-
+from course_utils.figures import svg
 from course_utils.figures.style import COLORS
 
 INK, ORANGE, BLUE, GREY = COLORS["ink"], COLORS["orange"], COLORS["blue"], COLORS["grey"]
 READERS = [COLORS[name] for name in ("blue", "red", "green", "purple")]  # neighbouring outputs, told apart
 
 
-def _svg(width, height, *parts):
-    # Its own white ground, so that it reads in a dark theme; no ids, so that many may stand on one page.
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}" '
-        f'style="max-width: 100%; height: auto; background: white" font-family="Helvetica, Arial, sans-serif">'
-        f'<rect width="{width:.0f}" height="{height:.0f}" fill="white"/>{"".join(parts)}</svg>'
-    )
-
-
-def _text(x, y, text, size=14, color=INK, anchor="middle", weight="normal"):
-    return (
-        f'<text x="{x:.1f}" y="{y + 0.36 * size:.1f}" font-size="{size:.0f}" fill="{color}" text-anchor="{anchor}" '
-        f'font-weight="{weight}">{escape(str(text))}</text>'
-    )
-
-
-def _line(x1, y1, x2, y2, color=INK, width=1.5):
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{color}" stroke-width="{width}" '
-        f'stroke-linecap="round"/>'
-    )
-
-
-def _box(x, y, width, height, color=INK, stroke=1, fill="none", opacity=1, kind="", dash=""):
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}" '
-        f'fill-opacity="{opacity}" stroke="{color}" stroke-width="{stroke}"'
-        + (f' class="{kind}"' if kind else "")
-        + (f' stroke-dasharray="{dash}"' if dash else "")
-        + "/>"
-    )
+def _text(x, y, words, size=14, color=INK, anchor="middle", weight="normal"):
+    """Words around the height y, for cells of a grid."""
+    return svg.text(x, y + 0.36 * size, words, size, color, anchor, weight)
 
 
 def _cell(x, y, side, text="", kind="input", size=None):
@@ -55,7 +25,7 @@ def _cell(x, y, side, text="", kind="input", size=None):
         "padding": (COLORS["light"], 0.5),
     }.get(kind, ("white", 1))
     dashed = kind == "padding"
-    box = _box(x, y, side, side, GREY, 1, fill, opacity, kind, "3 2" if dashed else "")
+    box = svg.box(x, y, side, side, GREY, 1, fill, opacity, kind, "3 2" if dashed else "")
     if kind == "unread":  # lines rather than a pattern: a pattern needs an id
         third = side / 3
         strokes = "".join(
@@ -96,8 +66,8 @@ def reading(*panels):
         for i, positions in enumerate(reads):
             color = READERS[i % len(READERS)]
             middle = sum(map(centre, positions)) / len(positions)
-            parts += [_line(middle, y_out + 26, centre(j), y_in, color, 2) for j in positions]
-            parts.append(_box(middle - 15, y_out - 4, 30, 30, color, 2, color, 0.2, "output"))
+            parts += [svg.line(middle, y_out + 26, centre(j), y_in, color, 2) for j in positions]
+            parts.append(svg.box(middle - 15, y_out - 4, 30, 30, color, 2, color, 0.2, "output"))
             parts.append(_text(middle, y_out + 11, i, 15, weight="bold"))
         for j in range(-padding, size + padding):
             inside = 0 <= j < size
@@ -106,7 +76,7 @@ def reading(*panels):
         end = left + (size + 2 * padding) * side + 12
         parts.append(_text(end, y_out + 11, f"outputs i: {len(reads)}", 14, GREY, "start"))
         parts.append(_text(end, y_in + side / 2, f"inputs j: {size}", 14, GREY, "start"))
-    return _svg(left + widest * side + 130, len(panels) * height - 2, *parts)
+    return svg.picture(left + widest * side + 130, len(panels) * height - 2, *parts)
 
 
 def window(x, weight, y, position, rows, columns, *, padding=0, unread=((), ()), notes=()):
@@ -130,7 +100,7 @@ def window(x, weight, y, position, rows, columns, *, padding=0, unread=((), ()),
             parts.append(_cell(12 + (c + padding) * side, top + (r + padding) * side, side, _number(value), kind))
     reach = [(numbers[-1] - numbers[0] + 1) * side for numbers in (columns, rows)]
     corner = 12 + (columns[0] + padding) * side, top + (rows[0] + padding) * side
-    parts.append(_box(*corner, *reach, COLORS["red"], 3, kind="window"))
+    parts.append(svg.box(*corner, *reach, COLORS["red"], 3, kind="window"))
 
     cell = min(56, 200 / len(weight))
     parts.append(_text(middle, 16, "pixel × weight", 16, anchor="start", weight="bold"))
@@ -152,13 +122,13 @@ def window(x, weight, y, position, rows, columns, *, padding=0, unread=((), ()),
             text = _number(value) if side >= 22 else ""  # three figures need that much
             parts.append(_cell(right + c * side, top + r * side, side, text, kind))
     parts += [_text(middle, below + 22 * k, note, 16, anchor="start") for k, note in enumerate(notes)]
-    return _svg(872, 402, *parts)
+    return svg.picture(872, 402, *parts)
 
 
 def message(*lines):
     """Lines of text in the place of `window`: what is wrong and how to mend it. Returns an SVG string."""
     parts = [_text(16, 30 + 26 * k, line, 16, INK, "start", "normal" if k else "bold") for k, line in enumerate(lines)]
-    return _svg(872, 402, _box(1, 1, 870, 26 * len(lines) + 32, COLORS["red"], 2), *parts)
+    return svg.picture(872, 402, svg.box(1, 1, 870, 26 * len(lines) + 32, COLORS["red"], 2), *parts)
 
 
 def counts(panels, side=34):
@@ -176,10 +146,10 @@ def counts(panels, side=34):
                 if value == 0:
                     parts.append(_cell(x, y, side, "0", "unread"))
                     continue
-                parts.append(_box(x, y, side, side, GREY, 1, ORANGE, round(0.15 + 0.7 * value / most, 2), "read"))
+                parts.append(svg.box(x, y, side, side, GREY, 1, ORANGE, round(0.15 + 0.7 * value / most, 2), "read"))
                 parts.append(_text(x + side / 2, y + side / 2, _number(value), 0.42 * side))
         left += max(len(grid[0]) * side, 8.2 * len(label)) + 34
-    return _svg(left - 22, 38 + side * max(len(grid) for _, grid in panels) + 10, *parts)
+    return svg.picture(left - 22, 38 + side * max(len(grid) for _, grid in panels) + 10, *parts)
 
 
 def matrix(names, row_labels, column_labels):
@@ -199,11 +169,11 @@ def matrix(names, row_labels, column_labels):
             if name:
                 k = known.index(name)
                 shade = 0.25 + 0.5 * (k % group) / max(1, group - 1)
-                parts.append(_box(x, y, side, side, GREY, 1, hues[k // group % len(hues)], shade, "weight"))
+                parts.append(svg.box(x, y, side, side, GREY, 1, hues[k // group % len(hues)], shade, "weight"))
                 parts.append(_text(x + side / 2, y + side / 2, name, 14, weight="bold"))
             else:
                 parts.append(_cell(x, y, side, "0", "padding", 12))
-    return _svg(left + len(column_labels) * side + 12, top + len(names) * side + 12, *parts)
+    return svg.picture(left + len(column_labels) * side + 12, top + len(names) * side + 12, *parts)
 
 
 def volumes(input_shape, kernel_size, output_shape, start, position, chosen):
@@ -221,13 +191,13 @@ def volumes(input_shape, kernel_size, output_shape, start, position, chosen):
         for c in reversed(range(channels)):
             x, y = left + shift * c, base - rise * c
             fill, opacity = (COLORS["sky"], 0.75) if c == blue else ("white", 0.82)
-            found.append(_box(x, y, width * scale, height * scale, BLUE if c == blue else GREY, 1.5, fill, opacity))
+            found.append(svg.box(x, y, width * scale, height * scale, BLUE if c == blue else GREY, 1.5, fill, opacity))
             found.append(
-                _box(x + column * scale, y + row * scale, extent * scale, extent * scale, INK, 1, color, 0.9, "read")
+                svg.box(x + column * scale, y + row * scale, extent * scale, extent * scale, INK, 1, color, 0.9, "read")
             )
         first = (left + (column + extent / 2) * scale, base + (row + extent / 2) * scale)
         last = (first[0] + shift * (channels - 1), first[1] - rise * (channels - 1))
-        found.append(_line(*first, *last, COLORS["red"], 2))
+        found.append(svg.line(*first, *last, COLORS["red"], 2))
         return found, last, first, left + shift * (channels - 1) + width * scale, base + height * scale
 
     left, end, _, edge, low = slices(16, input_shape, *start, kernel_size, ORANGE, None)
@@ -248,7 +218,7 @@ def volumes(input_shape, kernel_size, output_shape, start, position, chosen):
         _text(edge + 96, 44, f"red line: a depth column, 1 × 1 × {output_shape[0]}", 15, INK, "start"),
         _text(edge + 96, 66, f"blue: an activation map, {output_shape[1]} × {output_shape[2]}", 15, INK, "start"),
     ]
-    return _svg(far + 16, max(low, low2) + 14, *labels, *left, *right, _line(*end, *begin, GREY, 1.5))
+    return svg.picture(far + 16, max(low, low2) + 14, *labels, *left, *right, svg.line(*end, *begin, GREY, 1.5))
 
 
 def cone(*stacks):
@@ -274,7 +244,7 @@ def cone(*stacks):
             for i in sorted(reached):
                 for j in reads.get(i, ()):
                     following.add(j)
-                    parts.append(_line(places[k][i], y + side, places[k + 1][j], y + gap, GREY, 1.2))
+                    parts.append(svg.line(places[k][i], y + side, places[k + 1][j], y + gap, GREY, 1.2))
             for i in range(count):
                 kind = "current" if k == 0 and i in reached else "read" if i in reached else "input"
                 parts.append(_cell(places[k][i] - side / 2, y, side, "", kind))
@@ -290,7 +260,7 @@ def cone(*stacks):
             )
             reached = following or reached
         left += width + 150
-    return _svg(left, 46 + deepest * gap - 24, *parts)
+    return svg.picture(left, 46 + deepest * gap - 24, *parts)
 
 
 def costs(layers, title):

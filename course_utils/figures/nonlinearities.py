@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.colors import ListedColormap
 
+from course_utils.figures import svg
 from course_utils.figures.style import COLORS
 
 # A function keeps its colour in all figures.
@@ -53,30 +54,24 @@ def temperature_bars(activations, probabilities, naive, temperature):
     largest, row, left, middle = int(activations.argmax()), 34, 120, 460
     height = 56 + row * len(activations)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {height}" width="680" height="{height}" '
-        f'style="background: white; max-width: 100%" font-family="sans-serif" font-size="15" fill="{COLORS["ink"]}">',
-        '<text x="8" y="24">a</text>',
-        f'<text x="{left}" y="24">softmax(a / T), T = {temperature:.2f}</text>',
-        f'<text x="{middle}" y="24">maximum not subtracted</text>',
-        f'<line x1="{left}" y1="36" x2="{left}" y2="{height - 8}" stroke="{COLORS["grey"]}"/>',
-        f'<line x1="{middle}" y1="36" x2="{middle}" y2="{height - 8}" stroke="{COLORS["grey"]}"/>',
+        svg.text(8, 24, "a", anchor="start"),
+        svg.text(left, 24, f"softmax(a / T), T = {temperature:.2f}", anchor="start"),
+        svg.text(middle, 24, "maximum not subtracted", anchor="start"),
+        svg.line(left, 36, left, height - 8, COLORS["grey"]),
+        svg.line(middle, 36, middle, height - 8, COLORS["grey"]),
     ]
+
+    def bar(x, y, value, reach, colour):
+        if not np.isfinite(value):
+            return svg.text(x + 8, y + 16, "nan", color=COLORS["red"], anchor="start")
+        words = svg.text(x + 8 + reach * value, y + 16, f"{value:.3f}", anchor="start")
+        return svg.box(x, y, reach * value, 22, stroke=0, fill=colour, kind="bar") + words
+
     for k, (a, p, q) in enumerate(zip(activations, probabilities, naive, strict=True)):
-        y = 42 + k * row
-        colour = COLORS["orange"] if k == largest else COLORS["blue"]
-        parts += [
-            f'<text x="8" y="{y + 16}">{a:+.1f}</text>',
-            f'<rect x="{left}" y="{y}" width="{220 * p:.1f}" height="22" fill="{colour}"/>',
-            f'<text x="{left + 8 + 220 * p:.1f}" y="{y + 16}">{p:.3f}</text>',
-        ]
-        if np.isfinite(q):
-            parts += [
-                f'<rect x="{middle}" y="{y}" width="{140 * q:.1f}" height="22" fill="{colour}"/>',
-                f'<text x="{middle + 8 + 140 * q:.1f}" y="{y + 16}">{q:.3f}</text>',
-            ]
-        else:
-            parts.append(f'<text x="{middle + 8}" y="{y + 16}" fill="{COLORS["red"]}">nan</text>')
-    return "".join(parts) + "</svg>"
+        y, colour = 42 + k * row, COLORS["orange" if k == largest else "blue"]
+        parts += [svg.text(8, y + 16, f"{a:+.1f}", anchor="start"), bar(left, y, p, 220, colour)]
+        parts.append(bar(middle, y, q, 140, colour))
+    return svg.picture(680, height, *parts)
 
 
 def response(name, a, y, slope, density, mean, notes):
@@ -86,36 +81,35 @@ def response(name, a, y, slope, density, mean, notes):
     """
     left, right, top, bottom, low, high = 40, 420, 16, 296, -2.2, 3.2
 
-    def place(values):
-        across = left + (a - a[0]) / (a[-1] - a[0]) * (right - left)
-        down = bottom - (values - low) / (high - low) * (bottom - top)
-        return " ".join(f"{x:.1f},{v:.1f}" for x, v in zip(across, down, strict=True) if top <= v <= bottom)
+    def across(values):
+        return left + (np.asarray(values) - a[0]) / (a[-1] - a[0]) * (right - left)
 
-    hill = place(low + 1.2 * density / density.max())
-    zero, level = (bottom - (value - low) / (high - low) * (bottom - top) for value in (0, mean))
-    ticks = [
-        f'<text x="{left + (t - a[0]) / (a[-1] - a[0]) * (right - left):.1f}" y="{bottom + 18}" font-size="13" '
-        f'text-anchor="middle">{t}</text>'
-        for t in range(int(np.ceil(a[0])), int(a[-1]) + 1, 2)
-    ]
-    return "".join(
-        [
-            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 330" width="760" height="330" '
-            f'style="background: white; max-width: 100%" font-family="sans-serif" font-size="15" '
-            f'fill="{COLORS["ink"]}">',
-            f'<polygon class="density" points="{left},{bottom} {hill} {right},{bottom}" fill="{COLORS["light"]}"/>',
-            f'<line x1="{left}" y1="{zero:.1f}" x2="{right}" y2="{zero:.1f}" stroke="{COLORS["grey"]}"/>',
-            f'<text x="{left - 8}" y="{zero + 5:.1f}" text-anchor="end" font-size="13">0</text>',
-            f'<line class="mean" x1="{left}" y1="{level:.1f}" x2="{right}" y2="{level:.1f}" '
-            f'stroke="{COLORS["red"]}" stroke-width="2" stroke-dasharray="6 4"/>',
-            f'<polyline points="{place(slope)}" fill="none" stroke="{COLORS["grey"]}" stroke-width="2"/>',
-            f'<polyline points="{place(y)}" fill="none" stroke="{OF[name]}" stroke-width="3"/>',
-            *ticks,
-            *(f'<text x="452" y="{46 + 28 * k}">{note}</text>' for k, note in enumerate(notes)),
-            f'<text x="452" y="240" fill="{OF[name]}">thick: {name}</text>',
-            f'<text x="452" y="262" fill="{COLORS["grey"]}">thin: its derivative; hill: its input</text>',
-            f'<text x="452" y="284" fill="{COLORS["red"]}">dashed: its mean output</text></svg>',
-        ]
+    def down(values):
+        return bottom - (values - low) / (high - low) * (bottom - top)
+
+    def points(values):
+        inside = [(x, v) for x, v in zip(across(a), down(values), strict=True) if top <= v <= bottom]
+        return " ".join(f"{x:.1f},{v:.1f}" for x, v in inside)
+
+    def curve(values, colour, width):
+        return f'<polyline points="{points(values)}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+
+    hill = f"{left},{bottom} {points(low + 1.2 * density / density.max())} {right},{bottom}"
+    ticks = range(int(np.ceil(a[0])), int(a[-1]) + 1, 2)
+    legend = ((f"thick: {name}", OF[name]), ("thin: its derivative; hill: its input", COLORS["grey"]))
+    legend += (("dashed: its mean output", COLORS["red"]),)
+    return svg.picture(
+        760,
+        330,
+        f'<polygon points="{hill}" fill="{COLORS["light"]}"/>',
+        svg.line(left, down(0), right, down(0), COLORS["grey"], 1),
+        svg.text(left - 8, down(0) + 5, "0", 13, anchor="end"),
+        svg.line(left, down(mean), right, down(mean), COLORS["red"], 2, kind="mean", dash="6 4"),
+        curve(slope, COLORS["grey"], 2),
+        curve(y, OF[name], 3),
+        *(svg.text(across(t), bottom + 18, f"{t}".replace("-", "−"), 13) for t in ticks),
+        *(svg.text(452, 46 + 28 * k, note, anchor="start") for k, note in enumerate(notes)),
+        *(svg.text(452, 240 + 22 * k, words, color=c, anchor="start") for k, (words, c) in enumerate(legend)),
     )
 
 

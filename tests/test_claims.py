@@ -338,7 +338,7 @@ def test_L20_relu_needs_hes_factor_of_two():
 def test_L21_batch_norm_scales_too_and_its_gradient_goes_through_the_statistics():
     """Slide 25: "centers the activations", "undo those transformations when backpropagating". It scales as well; and
     neither the direct path alone nor a multiplication by the deviation is the gradient: three paths together are.
-    What they leave has no component along a shift or a stretch of the batch. gamma and beta are learned, averages not."""
+    What they leave has no component along a shift or a stretch of the batch. gamma and beta are learned."""
     import torch
 
     rng = np.random.default_rng(21)

@@ -162,7 +162,7 @@ def filters(weights, labels):
     """Figure: filters (N x kh x kw) in a row, negative blue, positive red, one colour scale for all."""
     weights = np.asarray(weights)
     limit = np.abs(weights).max()
-    figure, axes = plt.subplots(1, len(weights), figsize=(8, 1.9))
+    figure, axes = plt.subplots(1, len(weights), figsize=(8, 2.1))
     for k, (ax, weight) in enumerate(zip(axes, weights, strict=True)):
         picture = ax.imshow(weight, cmap=SIGNED, vmin=-limit, vmax=limit)
         ax.set(title=labels[k], xticks=[], yticks=[])

@@ -7,12 +7,13 @@ import pytest
 from browser import PICTURE_SIZES, jupyterlab
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook
-from notebook_rules import FOLDER
+from notebook_rules import FOLDER, read
 
 from course_utils.authors import slides
 from course_utils.authors.record import write
 
-CHAPTER = FOLDER / "06_convolution_arithmetic.ipynb"
+CHAPTERS = sorted(FOLDER.glob("[0-9]*.ipynb"))
+WITH_EXPLORER = [path for path in CHAPTERS if any("explore" in cell.source for cell in read(path).cells[1:2])]
 SMALL = """
 import ipywidgets as widgets
 live, dead, view = widgets.IntSlider(description="live"), widgets.IntSlider(description="dead"), widgets.HTML()
@@ -35,8 +36,9 @@ def lab(chromium, folder):
         yield lab
 
 
-def test_every_slider_of_chapter_06_changes_the_picture(lab, folder):
-    page = lab.open(CHAPTER)
+@pytest.mark.parametrize("path", WITH_EXPLORER, ids=lambda path: path.stem)
+def test_every_slider_changes_the_picture(path, lab, folder):
+    page = lab.open(path)
     assert all(alt and width for alt, width in page.pictures()), "what is stored shows before anything is run"
     page.run_all()
     assert page.errors() == []
@@ -46,8 +48,9 @@ def test_every_slider_of_chapter_06_changes_the_picture(lab, folder):
         for slider in range(explorer.locator(".widget-slider").count()):
             times += page.move(explorer, slider)
             assert None not in times, f"explorer {number}: a key on slider {slider} did not change the picture"
-        explorer.screenshot(path=folder / f"explorer-{number}.png")
+        explorer.screenshot(path=folder / f"{path.stem}-{number}.png")
     assert page.errors() == []
+    page.close()
     print(f"\nkey to picture: median {statistics.median(times):.0f} ms of {len(times)}; screenshots in {folder}")
 
 
@@ -62,18 +65,19 @@ def test_a_dead_slider_and_an_error_are_noticed(lab, folder):
     assert any("ZeroDivisionError" in error for error in page.errors())
 
 
-def test_static_page_of_chapter_06_shows_every_picture(lab, folder):
-    html, _ = HTMLExporter().from_filename(CHAPTER)
-    path = Path(folder, "chapter.html")
-    path.write_text(html, encoding="utf-8")
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_static_page_shows_every_picture(path, lab, folder):
+    html, _ = HTMLExporter().from_filename(path)
+    file = Path(folder, f"{path.stem}.html")
+    file.write_text(html, encoding="utf-8")
     page = lab.browser.new_page()
     page.route("https://**", lambda route: route.abort())  # scripts of the network: the pictures need none
-    page.goto(path.as_uri(), wait_until="domcontentloaded")
+    page.goto(file.as_uri(), wait_until="domcontentloaded")
     pictures = page.locator("img").evaluate_all(PICTURE_SIZES)
     assert pictures and all(alt and width and "No description" not in alt for alt, width in pictures)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("[0-9]*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_no_slide_is_overfull(path, lab, folder):
     scripts = FOLDER.parent / "build" / "vendor"
     if not scripts.is_dir():

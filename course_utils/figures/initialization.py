@@ -1,0 +1,165 @@
+"""Pictures of initialization: signals by layer, their histograms, the map from one layer to the next, the edge."""
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from course_utils.figures.style import COLORS
+
+CYCLE = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky")]
+
+
+def signals(panels, predicted=None, *, log=True):
+    """Figure: mean squares by layer, a panel a group; each seed a thin line, their geometric mean a thick one.
+
+    panels: group -> label -> array layers x seeds; predicted: likewise group -> label -> a value a layer, dashed.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(9, 3.4), sharey=True, squeeze=False)
+    for ax, (group, lines) in zip(axes[0], panels.items(), strict=True):
+        for (label, values), colour in zip(lines.items(), CYCLE, strict=False):
+            layers = np.arange(1, len(values) + 1)
+            ax.plot(layers, values, color=colour, linewidth=0.7, alpha=0.45)
+            ax.plot(layers, np.exp(np.log(values).mean(axis=1)), color=colour, label=label)
+            if predicted and label in predicted.get(group, {}):
+                line = predicted[group][label]
+                ax.plot(layers, line, color=COLORS["ink"], linestyle=(0, (4, 3)), linewidth=1.4)
+        ax.set(xlabel="layer", title=group, yscale="log" if log else "linear")
+        ax.legend(fontsize=9)
+    axes[0, 0].set_ylabel("mean square")
+    return figure
+
+
+def histograms(columns):
+    """Figure: distributions by layer, after Glorot & Bengio 2010, figures 6 (activations) and 7 (gradients).
+
+    columns: title -> (activations, gradients), both a list of 1-D arrays, one a layer. Each curve is a density, scaled
+    to a largest value of 1; a column's gradients share their axis with the other columns.
+    """
+    figure, axes = plt.subplots(2, len(columns), figsize=(9.4, 4.4), sharex="row", sharey=True, squeeze=False)
+    rows = list(zip(*columns.values(), strict=True))
+    labels = ("activation", "gradient, in units of the last layer's deviation")
+    for row, (cells, label) in enumerate(zip(rows, labels, strict=True)):
+        reach = max(np.quantile(np.abs(layer), 0.995) for cell in cells for layer in cell)
+        bins = np.linspace(-reach, reach, 62)
+        for ax, cell in zip(axes[row], cells, strict=True):
+            for k, layer in enumerate(cell):
+                height, _ = np.histogram(layer, bins)
+                colour = plt.get_cmap("viridis")(0.9 * k / max(1, len(cell) - 1))
+                ax.plot((bins[1:] + bins[:-1]) / 2, height / height.max(), color=colour, linewidth=1.4, label=k + 1)
+        axes[row, len(columns) // 2].set_xlabel(label)
+        axes[row, 0].set_ylabel("density (scaled)")
+    for ax, title in zip(axes[0], columns, strict=True):
+        ax.set_title(title)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, title="layer", loc="outside right center", fontsize=9, title_fontsize=9)
+    return figure
+
+
+def maps(q, curves, paths):
+    """Figure: mean square out over mean square in, a curve a nonlinearity, and the stairs that depth climbs on it.
+
+    q: mean squares in; curves: label -> mean squares out; paths: label -> mean squares from layer to layer.
+    """
+    figure, axes = plt.subplots(1, len(curves), figsize=(9, 3.5), sharey=True, squeeze=False)
+    for ax, (label, curve), colour in zip(axes[0], curves.items(), CYCLE, strict=False):
+        ax.plot(q, q, color=COLORS["grey"], linewidth=1)
+        ax.plot(q, curve, color=colour)
+        ax.plot(*_stairs(paths[label]), color=COLORS["red"], linewidth=1)
+        ax.set(xlabel="mean square in", title=label, xlim=(0, q[-1]), ylim=(0, q[-1]))
+    axes[0, 0].set_ylabel("mean square out")
+    return figure
+
+
+def _stairs(path):
+    across = np.repeat(path, 2)
+    return across[:-1], np.concatenate([[path[0]], np.repeat(path[1:], 2)])
+
+
+def losses(curves, ylabel="training loss"):
+    """Figure: the loss over the steps; each seed a thin line, their mean a thick one.
+
+    curves: label -> array steps x seeds.
+    """
+    figure, ax = plt.subplots(figsize=(8, 3.5))
+    for (label, values), colour in zip(curves.items(), CYCLE, strict=False):
+        ax.plot(values, color=colour, linewidth=0.7, alpha=0.45)
+        ax.plot(values.mean(axis=1), color=colour, label=label)
+    ax.set(xlabel="step", ylabel=ylabel)
+    ax.legend()
+    return figure
+
+
+# The explorer's picture: two panels of 300 x 240 pixels, the tick marks at powers of ten.
+TOP, BOTTOM, LEFT, MIDDLE, SIDE = 40, 280, 60, 460, 300
+
+
+def edge(forward, backward, q, curve, path, c2):
+    """SVG: mean squares of outputs and gradients by layer on the left; on the right the map that makes them.
+
+    forward, backward: a value a layer, two layers at least; q, curve: mean square in and out; path: mean squares from
+    layer to layer; c2: n Var(W). On the left the axis runs from 1e-12 to 1e12; what lies outside is at the border.
+    """
+    depth = len(forward)
+
+    def level(values):  # 1e-12 to 1e12
+        return BOTTOM - (np.clip(np.log10(np.maximum(values, 1e-300)), -12, 12) + 12) / 24 * (BOTTOM - TOP)
+
+    def across(values):  # 1e-3 to 1e3
+        return MIDDLE + (np.clip(np.log10(np.maximum(values, 1e-300)), -3, 3) + 3) / 6 * SIDE
+
+    def up(values):
+        return BOTTOM - (np.clip(np.log10(np.maximum(values, 1e-300)), -3, 3) + 3) / 6 * (BOTTOM - TOP)
+
+    def line(name, x, y, colour, width=2):
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+        return f'<polyline class="{name}" points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+
+    def power(x, y, exponent, anchor):
+        raised = f'<tspan dy="-5" font-size="9">{exponent}</tspan>'
+        return f'<text x="{x:.1f}" y="{y:.1f}" font-size="12" text-anchor="{anchor}">10{raised}</text>'
+
+    layers = LEFT + np.arange(depth) / (depth - 1) * SIDE
+    inside = np.array(path)[(np.array(path) > 1e-3) & (np.array(path) < 1e3)]
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 380" width="800" height="380" '
+        f'style="background: white; max-width: 100%" font-family="sans-serif" font-size="14" fill="{COLORS["ink"]}">',
+        f'<text x="{LEFT}" y="22">mean square by layer, measured</text>',
+        f'<text x="{MIDDLE}" y="22">from a layer’s input to its output</text>',
+        *(_frame(x) for x in (LEFT, MIDDLE)),
+        f'<line x1="{LEFT}" y1="{level(1.0):.1f}" x2="{LEFT + SIDE}" y2="{level(1.0):.1f}" stroke="{COLORS["grey"]}"/>',
+        *(power(LEFT - 22, level(10.0**e) + 5, e, "middle") for e in (-12, -6, 0, 6, 12)),
+        *(power(MIDDLE - 22, up(10.0**e) + 5, e, "middle") for e in (-3, 0, 3)),
+        *(power(across(10.0**e), BOTTOM + 20, e, "middle") for e in (-3, 0, 3)),
+        f'<text x="{LEFT + 8}" y="{TOP + 18}" font-size="12" fill="{COLORS["grey"]}">explodes</text>',
+        f'<text x="{LEFT + 8}" y="{BOTTOM - 8}" font-size="12" fill="{COLORS["grey"]}">dies</text>',
+        f'<text x="{LEFT}" y="{BOTTOM + 18}" font-size="12" text-anchor="middle">1</text>',
+        f'<text x="{LEFT + SIDE / 2}" y="{BOTTOM + 18}" font-size="12" text-anchor="middle">layer</text>',
+        f'<text x="{LEFT + SIDE}" y="{BOTTOM + 18}" font-size="12" text-anchor="middle">{depth}</text>',
+        line("diagonal", across(q), up(q), COLORS["grey"], 1),
+        line("map", across(q), up(curve), COLORS["blue"], 3),
+    ]
+    if len(inside) > 1:
+        x, y = _stairs(inside)
+        parts.append(line("stairs", across(x), up(y), COLORS["red"], 1))
+    # The gradient travels from the last layer to the first.
+    ways = (("outputs", forward, forward, COLORS["blue"]), ("gradients", backward, backward[::-1], COLORS["orange"]))
+    for row, (name, values, travelled, colour) in enumerate(ways):
+        parts.append(line(name, layers, level(values), colour, 3))
+        total = travelled[-1] / travelled[0] if travelled[0] > 0 else 0.0
+        a_layer = total ** (1 / (depth - 1))
+        words = f"{name}: × {a_layer:.2f} a layer, × {_rounded(total)} over {depth - 1} layers"
+        parts.append(_key(LEFT, 326 + 24 * row, colour, words))
+    parts.append(_key(MIDDLE, 326, COLORS["blue"], f"map, n Var(W) = {c2:.2f}"))
+    parts.append(_key(MIDDLE, 350, COLORS["red"], "stairs: the layers, from mean square 1 on"))
+    return "".join(parts) + "</svg>"
+
+
+def _frame(x):
+    return f'<rect x="{x}" y="{TOP}" width="{SIDE}" height="{BOTTOM - TOP}" fill="none" stroke="{COLORS["light"]}"/>'
+
+
+def _key(x, y, colour, words):
+    return f'<rect x="{x}" y="{y - 7}" width="18" height="4" fill="{colour}"/><text x="{x + 26}" y="{y}">{words}</text>'
+
+
+def _rounded(number):
+    return f"{number:.2f}" if 0.01 <= number < 100 else f"{number:.0e}"

@@ -24,7 +24,7 @@ def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
 def unused(size, kernel_size, stride=1, padding=0, dilation=1):
     """Columns left over at the end of the padded input, too few for another step: (size + 2 P - D (K - 1) - 1) mod S.
 
-    0: the stride fits. Where a step is longer than the kernel, columns between the windows are passed over as well.
+    0: the stride fits. Columns between the windows, which a stride or a dilation may pass over, do not count.
     Raises ValueError as `output_size` does.
     """
     return _room(size, kernel_size, stride, padding, dilation) % stride

@@ -22,14 +22,28 @@ def test_sound(exercise_id):
         (lambda n, k, s, p, d: (input_sizes(n, k, s, p, d)[0],) * 2, "How much wider"),
         (lambda n, k, s, p, d: (input_sizes(n, k, s, p, d)[0], input_sizes(n, k, s, p, d)[0] + s), "How much wider"),
         (lambda n, k, s, p, d: input_sizes(n, k, s, p, d)[0], "a whole number where a tuple"),
-        (lambda n, k, s, p, d: tuple(size / 1 for size in input_sizes(n, k, s, p, d)), "Divide with //"),
-        (lambda n, k, s, p, d: (n * s + d * (k - 1) + 1 - 2 * p,) * 2, "not right yet"),
+        (lambda n, k, s, p, d: tuple(size / 1 for size in input_sizes(n, k, s, p, d)), "Use // for division"),
+        (lambda n, k, s, p, d: (n * s + d * (k - 1) + 1 - 2 * p,) * 2, "one step too many"),
+        (lambda n, k, s, p, d: tuple(size + 2 * p for size in input_sizes(n, k, s, p, d)), "forgets the padding"),
+        (lambda n, k, s, p, d: tuple(size - s + 1 for size in input_sizes(n, k, s, p, d)), "smallest size for the"),
+        (lambda n, k, s, p, d: (n * s, n * s), "not right yet"),
+        (lambda n, k, s, p, d: (n * s - 10**6,) * 2, "not right yet"),
         (lambda n, k, s, p, d: (input_sizes(n, k, s, p, d)[1],) * 2, "largest size right"),
         (lambda n, k, s, p: input_sizes(n, k, s, p, 1), "TypeError"),
     ],
 )
 def test_input_sizes(wrong, says):
     refuses("06-1", wrong, says)
+
+
+def test_mistakes_are_told_apart():
+    """No drawn layer lets size * stride look right, or a forgotten padding look like a step too many."""
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        size, kernel_size, stride, padding, dilation = inputs = ex06.draw_input_sizes(rng)
+        smallest = input_sizes(*inputs)[0]
+        assert size * stride not in (smallest, input_sizes(size, kernel_size, stride, padding, 1)[0])
+        assert stride not in (padding, 2 * padding) and 2 * padding <= dilation * (kernel_size - 1)
 
 
 def predicted(layer=None, shape=None, parameters=5, multiply_adds=4):
@@ -59,7 +73,12 @@ def test_prediction_is_what_torch_computes():
         (predicted(3, (64, 27, 27)), "has a stride"),
         (predicted(4, (64, 14, 14)), "is even"),
         (predicted(5, (10, 13, 13)), "as large as"),
-        (predicted(1, (31, 31, 16)), "shape that is not right"),
+        (predicted(1, (31, 31, 16)), "channels last"),
+        (predicted(5, (1, 1, 10)), "channels last"),
+        (predicted(1, (16, 31, 30)), "shape that is not right"),
+        (predicted(parameters=4, multiply_adds=3), "counts layers from 0"),
+        (lambda: (tuple(np.array(shape) for shape in prediction()[0]), 5, 4), "it returns a NumPy array where a tuple"),
+        (lambda: (np.array(prediction()[0]), 5, 4), "it returns a NumPy array where a tuple"),
         (predicted(parameters=4), "most parameters"),
         (predicted(multiply_adds=1), "multiply-adds"),
         (predicted(multiply_adds=5), "multiply-adds"),
@@ -69,6 +88,11 @@ def test_prediction_is_what_torch_computes():
 )
 def test_prediction(wrong, says):
     refuses("06-2", wrong, says)
+
+
+def test_prediction_accepts_the_shapes_of_torch():
+    torch = pytest.importorskip("torch")
+    accepts("06-2", lambda: (tuple(torch.Size(shape) for shape in prediction()[0]), 5, 4))
 
 
 def jump_too_early(layers):
@@ -119,7 +143,8 @@ def test_field_accepts_other_ways():
         (lambda size, layers: len(unread(size, layers)), "where a list"),
         (lambda size, layers: np.array(unread(size, layers)), "a NumPy array where a list"),
         (lambda size, layers: [i + layers[0][2] for i in unread(size, layers)], "pixel"),
-        (lambda size, layers: [float(i) for i in unread(size, layers)], "float"),
+        (lambda size, layers: [i + 1 for i in unread(size, layers)], "Is the first pixel number 0"),
+        (lambda size, layers: [float(i) for i in unread(size, layers)], "int() elsewhere"),
     ],
 )
 def test_unread(wrong, says):
@@ -146,6 +171,7 @@ def with_holes(field):
         (lambda field: design(field)[:-1], "too small"),
         (lambda field: [(2, 1)] * (field - 1), "even"),
         (lambda field: [(3, 1), (3, 0)], "below one"),
+        (lambda field: [layer[::-1] for layer in design(field)], "the wrong way round"),
         (lambda field: [(1, 1)] * 10**5, "more layers"),
         (lambda field: [(10**9 + 1, 1)], "too large"),
         (lambda field: [3] * (field // 2), "does not fit"),

@@ -123,7 +123,7 @@ def test_release_all_writes_one_file_a_chapter(released):
 
 @pytest.mark.parametrize("chapter", ["77", "6", "", "06_convolution_arithmetic", "../06"])
 def test_unknown_chapters_name_the_known(chapter):
-    with pytest.raises(ValueError, match="those that have: .*06"):
+    with pytest.raises(ValueError, match=r"those that have: .*06"):
         find_master(chapter)
 
 

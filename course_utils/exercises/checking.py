@@ -105,6 +105,9 @@ ERRORS = {
 }
 
 
+INSIDE = ", but something in it does not fit: it "
+
+
 def form(got, want):
     """What is wrong with the form of an answer (its type, shape, element type), in one sentence; None where it fits."""
     if isinstance(want, np.ndarray):
@@ -116,13 +119,16 @@ def form(got, want):
             return "returns a tuple of the wrong length. Count again what the text asks for."
         wanted = want if isinstance(want, tuple) else list(want[:1]) * len(got)
         inner = next(filter(None, map(form, got, wanted)), None)
-        return f"returns {_kind(want)}, but something in it does not fit: it {inner}" if inner else None
+        if not inner:
+            return None
+        innermost = inner.rpartition(INSIDE)[2]
+        return f"returns {_kind(want)}{INSIDE}{innermost}"
     if isinstance(want, float) and type(got) is float and not np.isfinite(got) and np.isfinite(want):
         return "returns NaN or infinity. Is something divided by zero?"
     if type(got) is type(want) or (isinstance(want, float) and type(got) is int):
         return None
     if isinstance(want, int) and type(got) is float:
-        return "returns a float where a whole number (int) is asked for. Divide with //."
+        return "returns a float where a whole number (int) is asked for. Use // for division, int() elsewhere."
     return _other(got, want)
 
 

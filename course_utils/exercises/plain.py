@@ -30,8 +30,10 @@ def plain(value):
         return value.item()
     if issubclass(kind, np.ndarray) and value.dtype.kind in KINDS:
         return np.array(value, copy=True, subok=False)
-    if kind in (list, tuple):
-        return kind(plain(item) for item in value)
+    if kind is list:
+        return [plain(item) for item in value]
+    if issubclass(kind, tuple):  # a shape of torch is one
+        return tuple(plain(item) for item in tuple.__iter__(value))
     if kind is dict and all(type(key) in (int, str) for key in value):
         return {key: plain(item) for key, item in value.items()}
     return Foreign(f"{kind.__module__}.{kind.__qualname__}")

@@ -10,9 +10,14 @@ HIDDEN = ("arithmetic.py", "scratch")  # of course_utils: holds answers, so it i
 
 
 def draw_input_sizes(rng):
-    kernel_size, dilation = int(rng.integers(2, 8)), int(rng.integers(1, 4))
-    padding = int(rng.integers(0, (dilation * (kernel_size - 1)) // 2 + 1))
-    return int(rng.integers(2, 60)), kernel_size, int(rng.integers(1, 6)), padding, dilation
+    while True:
+        kernel_size, dilation = int(rng.integers(2, 8)), int(rng.integers(1, 4))
+        extent = dilation * (kernel_size - 1) + 1
+        padding = int(rng.integers(0, (extent - 1) // 2 + 1))
+        size, stride = int(rng.integers(2, 60)), int(rng.integers(1, 6))
+        # At these strides size * stride would look right, or a forgotten padding like a step too many.
+        if stride not in (extent - 2 * padding, kernel_size - 2 * padding, padding, 2 * padding):
+            return size, kernel_size, stride, padding, dilation
 
 
 def input_sizes(size, kernel_size, stride, padding, dilation):
@@ -27,12 +32,18 @@ def explain_input_sizes(inputs, got):
         return "gives the two sizes in the wrong order: the smallest comes first."
     if got[0] == smallest:
         return "has the smallest size right. How much wider can the input get before one more window fits?"
-    if got[0] == smallest + padding:
-        return "pads once. Zeros go on both sides."
-    if dilation > 1 and got[0] == input_sizes(size, kernel_size, stride, padding, 1)[0]:
-        return "forgets the dilation: a dilated window is wider than its number of weights."
     if got[1] == largest:
         return "has the largest size right, but a smaller input has that output size, too, or one so small has not."
+    if got[0] == smallest + padding:
+        return "pads once. Zeros go on both sides."
+    if got[0] == smallest + 2 * padding:
+        return "forgets the padding: the windows read the zeros, too."
+    if got[0] == smallest + stride:
+        return "takes one step too many: from the first window to the last there are fewer steps than windows."
+    if dilation > 1 and got[0] == input_sizes(size, kernel_size, stride, padding, 1)[0]:
+        return "forgets the dilation: a dilated window is wider than its number of weights."
+    if got[1] == smallest != largest:
+        return "takes the smallest size for the largest."
     return "is not right yet. Where does the last window begin, and where does it end?"
 
 
@@ -68,10 +79,14 @@ def prediction():
 
 
 def explain_prediction(inputs, got):
-    shapes, most_parameters, _ = prediction()
+    shapes, most_parameters, most_multiply_adds = prediction()
     for mine, right, hint in zip(got[0], shapes, HINTS_OF_LAYERS, strict=True):
+        if tuple(mine) == right[1:] + right[:1]:
+            return "has the channels last; a shape is (channels, height, width)."
         if tuple(mine) != right:
             return f"has a shape that is not right. {hint}"
+    if tuple(got[1:]) == (most_parameters - 1, most_multiply_adds - 1):
+        return "has all shapes right, but counts layers from 0; the table numbers them from 1."
     if got[1] != most_parameters:
         return "has all shapes right, but another layer has the most parameters. Image size plays no part in that."
     return "has all shapes right, but another layer does the most multiply-adds: weights times positions."
@@ -141,7 +156,10 @@ def explain_unread(inputs, got):
     if sorted(mine) == sorted(set(range(inputs[0])) - set(right)):
         return "lists the pixels that are read; the others are asked for."
     if set(mine) - set(right):
-        return "lists a pixel on which some output depends. Does the number of a pixel count the padding?"
+        return (
+            "lists a pixel on which some output depends. Is the first pixel number 0, and are the padded zeros left "
+            "out of the count?"
+        )
     return "misses a pixel that no output depends on. Not all of them lie at the end of the row."
 
 
@@ -189,6 +207,8 @@ def accept_design(inputs, got):
 
 def explain_design(inputs, got):
     (field,) = inputs
+    if accept_design(inputs, [pair[::-1] for pair in got]):
+        return "has the pairs the wrong way round: the kernel comes first."
     if not _sound(got, field):
         return "has a kernel that is even, a size or dilation below one, or more layers than could be needed."
     if _reach(got) != field:

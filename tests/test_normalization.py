@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.scratch import batch_norm, batch_norm_backward, gradient_check, update_running
+from course_utils.scratch import batch_norm, batch_norm_backward, batch_norm_paths, gradient_check, update_running
 
 shapes = st.one_of(
     st.tuples(st.integers(2, 6), st.integers(1, 5)),
@@ -91,3 +91,28 @@ def test_one_value_a_channel_is_refused_in_training_and_fine_at_test_time():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.ones((4, 3)), np.ones(3))
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (2, 3, 4, 2)])
+def test_the_three_paths_are_what_is_lost_when_one_is_cut(shape):
+    x, dy, gamma, beta, _, _ = draw(shape, 3)
+    axes, column = (0,) if len(shape) == 2 else (0, 2, 3), (1, -1) + (1,) * (len(shape) - 2)
+
+    def gradient(cut):
+        twin = torch.tensor(x, requires_grad=True)
+        mean, var = twin.mean(axes, keepdim=True), twin.var(axes, keepdim=True, unbiased=False)
+        mean, var = (v.detach() if name in cut else v for name, v in (("mean", mean), ("variance", var)))
+        ((twin - mean) / (var + 1e-5).sqrt() * torch.tensor(gamma).view(column)).backward(torch.tensor(dy))
+        return twin.grad.numpy()
+
+    direct, through_mean, through_var = batch_norm_paths(dy, x, gamma, beta)
+    np.testing.assert_allclose(direct, gradient(("mean", "variance")), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(through_mean, gradient(()) - gradient(("mean",)), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(through_var, gradient(()) - gradient(("variance",)), rtol=1e-7, atol=1e-9)
+    dx, _, _ = batch_norm_backward(dy, x, gamma, beta)
+    np.testing.assert_array_equal(dx, direct + through_mean + through_var)
+
+
+def test_paths_of_a_gradient_that_does_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"dy has shape \(2, 3\)"):
+        batch_norm_paths(np.ones((2, 3)), np.ones((4, 3)), np.ones(3), np.ones(3))

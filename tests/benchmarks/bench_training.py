@@ -4,8 +4,8 @@ Both train the same LeNet on as many 28 x 28 images with the same augmentation: 
 pixels by a random crop, mirrored or not, normalized. One thread, and no workers: they would only take turns on it.
 
 How much is gained depends on what the usual way is. Three are measured: torchvision's transforms in the form that it
-recommends now (v2), its older form (v1), and the same operations written out here without a library's dispatch and checks, which
-is the least that per-image transforms can cost. 2.5 is held against v2; the others have bounds of their own.
+recommends now (v2), its older form (v1), and the same operations written out here without a library's dispatch and
+checks, the least that per-image transforms can cost. 2.5 is held against v2; the others have bounds of their own.
 """
 
 import functools
@@ -53,6 +53,7 @@ def torchvision_transforms():
             OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         from torchvision import transforms
     from torchvision.transforms import v2  # noqa: F401
+
     return transforms
 
 

@@ -31,6 +31,10 @@ def one_maximum_for_all(a, temperature):
         return e / e.sum(axis=1, keepdims=True)
 
 
+def the_mean_subtracted(a, temperature):
+    return as_it_stands(a - a.mean(axis=1, keepdims=True), temperature)
+
+
 def one_sum_for_all(a, temperature):
     e = np.exp((a - a.max(axis=1, keepdims=True)) / temperature)
     return e / e.sum()
@@ -47,6 +51,7 @@ def overwritten(a, temperature):
         (lambda a, t: softmax(-a, t), "as slide 7 does"),
         (as_it_stands, "NaN or infinity"),
         (one_maximum_for_all, "NaN or infinity"),
+        (the_mean_subtracted, "NaN or infinity"),
         (one_sum_for_all, "no probabilities"),
         (lambda a, t: scratch.softmax(a), "ignores the temperature"),
         (lambda a, t: scratch.softmax(a * t), "multiplies by the temperature"),
@@ -112,6 +117,9 @@ def predicted(*arrays, unit=4 * 32 * (256 + 128), extra=0):
         (predicted(1, 1, 2, 1, 1, 2, unit=32 * 384), "counts numbers"),
         (predicted(1, 1, 2, 1, 1, 2, unit=8 * 32 * 384), "eight bytes"),
         (predicted(1, 1, 2, 1, 1, 2, unit=4 * 384), "one image"),
+        (predicted(1, 1, 2, 1, 1, 2, unit=48), "in KiB"),
+        (predicted(1, 1, 2, 1, 1, 2, unit=4 * 32 * 256), "first hidden layer only"),
+        (predicted(1, 1, 2, 1, 1, 2, unit=4 * 32 * 128), "second hidden layer only"),
         (predicted(1, 1, 2, 1, 1, 2, extra=4 * 32 * 784), "input of the net"),
         (predicted(1, 1, 2, 1, 1), "wrong length"),
         (lambda: tuple(value / 1024 for value in prediction()), "float where a whole number"),
@@ -136,8 +144,9 @@ def census(combine, start, silent=np.less_equal):
     ("wrong", "says"),
     [
         (census(np.logical_or, False), "still has the bug"),
-        (census(np.logical_or, True), "passes no gradient on"),
-        (census(np.logical_and, False), "passes no gradient on"),
+        (census(np.logical_or, True), "calls every unit dead"),
+        (census(np.logical_and, False), "calls no unit at all dead"),
+        (lambda x, w, b, n: (x @ w.T <= 0).all(axis=0), "passes no gradient on"),
         (census(lambda before, now: now, True), "last batch only"),
         (census(np.logical_and, True, silent=np.less), "exactly 0"),
         (lambda x, w, b, n: ~dead_units(x, w, b, n), "the dead ones"),
@@ -161,6 +170,8 @@ def test_dead_units_accepts_the_bug_mended():
     [
         (lambda dy, y, alpha: dy * np.where(y < 0, 1, y + alpha), "as slide 11 has them"),
         (lambda dy, y, alpha: dy * np.where(y > 0, 1, y + 1), "α = 1 only"),
+        (lambda dy, y, alpha: dy * np.where(y > 0, 1, alpha * (y + 1)), "takes y for exp(a)"),
+        (lambda dy, y, alpha: dy * np.where(y > 0, 1, y / alpha + 1), "a factor more"),
         (lambda dy, y, alpha: dy * scratch.elu_grad(y, alpha), "output for the input"),
         (lambda dy, y, alpha: np.where(y > 0, 1, y + alpha), "from above"),
         (lambda dy, y, alpha: dy * (y + alpha), "both sides alike"),

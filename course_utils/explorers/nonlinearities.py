@@ -76,7 +76,7 @@ def draw_unit(name, mean, deviation):
         f"input: mean {mean:.1f}, deviation {deviation:.1f}",
         f"mean output: {weights @ function(a):.3f}",
         f"deviation of the output: {np.sqrt(weights @ function(a) ** 2 - (weights @ function(a)) ** 2):.3f}",
-        f"mean squared derivative: {weights @ slope**2:.3f}",
+        f"mean squared derivative: {weights @ slope**2:.4f}",
         f"derivative below a tenth of its largest: {weights @ (slope < 0.1 * derivative(0.001)):.0%}",
     ]
     density = np.exp(-(((GRID - mean) / deviation) ** 2) / 2)

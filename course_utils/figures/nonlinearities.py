@@ -152,7 +152,8 @@ def knife_edge(scales, measured, predicted):
     figure, ax = plt.subplots(figsize=(8, 3.8))
     ax.axhline(1, color=COLORS["grey"], linewidth=1)
     for name, values in measured.items():
-        ax.plot(scales, predicted[name], color=OF[name], label=name)
+        # At large scales ELU lies on ReLU: its dashes let the line below be seen.
+        ax.plot(scales, predicted[name], color=OF[name], linestyle="--" if name == "ELU" else "-", label=name)
         ax.plot(scales, values, "o", color=OF[name], markersize=4, alpha=0.6)
     ax.set(xscale="log", yscale="log", xlabel="deviation of the weights, in units of 1/√n")
     ax.set_ylabel("gradient norm,\nfirst layer / last layer")
@@ -172,11 +173,12 @@ def fates(active, every):
     active = np.asarray(active)
     alive = active > 0
     last = np.where(alive.any(0), len(alive) - 1 - alive[::-1].argmax(0), -1)
-    blues = ListedColormap(np.vstack([[1, 1, 1, 1], plt.get_cmap("Blues")(np.linspace(0.25, 1, 255))]))
+    blues = ListedColormap(plt.get_cmap("Blues")(np.linspace(0.25, 1, 256)), "blues").with_extremes(bad="white")
+    shown = np.ma.masked_equal(active[:, np.argsort(last, kind="stable")].T, 0)  # white: exactly none, not just few
     figure, ax = plt.subplots(figsize=(8, 3.4))
     extent = (0, every * len(active), active.shape[1], 0)
     image = ax.imshow(
-        active[:, np.argsort(last, kind="stable")].T,
+        shown,
         aspect="auto",
         cmap=blues,
         vmin=0,

@@ -17,7 +17,9 @@ HIDDEN = ("scratch",)  # of course_utils: holds answers, so it is not in the gra
 def draw_softmax(rng):
     rows, classes = int(rng.integers(2, 6)), int(rng.integers(2, 7))
     offset = rng.choice([-1e4, 0.0, 1e4], size=(rows, 1))
-    return rng.normal(scale=3, size=(rows, classes)) + offset, float(rng.choice([0.25, 0.5, 2.0, 4.0]))
+    a = rng.normal(scale=3, size=(rows, classes)) + offset
+    a[0, 0] += 1e4  # far from the mean of its row, too
+    return a, float(rng.choice([0.25, 0.5, 2.0, 4.0]))
 
 
 def softmax(a, temperature):
@@ -69,6 +71,9 @@ def explain_prediction(inputs, got):
         (4, "counts numbers; a float32 has several bytes."),
         (1 / 2, "takes each number for eight bytes; these are float32."),
         (BATCH, "counts one image; the batch has more."),
+        (1024, "counts in KiB; bytes are asked for."),
+        (sum(HIDDEN_UNITS) / HIDDEN_UNITS[0], "counts the first hidden layer only."),
+        (sum(HIDDEN_UNITS) / HIDDEN_UNITS[1], "counts the second hidden layer only."),
     ):
         if all(mine * factor == value for mine, value in zip(got, right, strict=True)):
             return sentence
@@ -120,6 +125,9 @@ def explain_dead(inputs, got):
     for sentence, answer in _wrong_censuses(*inputs).items():
         if (got == answer).all():
             return sentence
+    if got.all() or not got.any():
+        everyone = "every unit" if got.all() else "no unit at all"
+        return f"calls {everyone} dead. What does it believe of a unit before it has seen the first batch?"
     return "is not right yet. A unit is dead if it passes no gradient on for any image of the whole set."
 
 
@@ -142,6 +150,8 @@ def explain_elu(inputs, got):
     wrong = {
         "has the two cases swapped, as slide 11 has them.": dy * np.where(y < 0, 1, y + alpha),
         "is right for α = 1 only.": dy * np.where(y > 0, 1, y + 1),
+        "takes y for exp(a) − 1. There is an α in y, too.": dy * np.where(y > 0, 1, alpha * (y + 1)),
+        "gives exp(a) on the left. The derivative has a factor more.": dy * np.where(y > 0, 1, y / alpha + 1),
         "takes the output for the input: y is known here, a is not.": dy * np.where(y > 0, 1, alpha * np.exp(y)),
         "forgets the gradient that comes from above.": np.where(y > 0, 1, y + alpha),
         "treats both sides alike. To the right of 0 ELU is the diagonal.": dy * (y + alpha),

@@ -30,6 +30,8 @@ def test_sound(exercise_id):
         (lambda shape, beta: weight_variance((shape[1], shape[0], *shape[2:]), beta), "wrong side"),
         (lambda shape, beta: weight_variance(shape[:2], beta), "kernel"),
         (lambda shape, beta: 1 / fan_in_out(shape)[0], "linear layer"),
+        (lambda shape, beta: weight_variance(shape, beta) / 2, "the whole distribution"),
+        (lambda shape, beta: 2 / (1 + beta**2), "how many values"),
         (lambda shape, beta: 2 * weight_variance(shape, beta), "not right yet"),
         (lambda shape, beta: np.full(shape, weight_variance(shape, beta)), "a NumPy array where a float"),
         (lambda shape: 2 / fan_in_out(shape)[0], "TypeError"),
@@ -65,7 +67,8 @@ def changed(stack, value):
     ("wrong", "says"),
     [
         (changed(1, 0), "Stack A"),
-        (changed(1, -12), "Stack A"),
+        (changed(1, -24), "Stack A"),
+        (changed(1, -6), "Stack A"),
         (changed(2, 0), "Stack B"),
         (changed(3, -24), "Stack C"),
         (changed(4, 2), "Stack D"),
@@ -86,9 +89,13 @@ def test_the_exponents_are_what_fifty_layers_give():
     def he_and_a_tenth(shape, rng):
         return 1.1 * scratch.he_normal(shape, rng)
 
-    same, alternating = [400] * 51, [100, 400] * 25 + [100]
+    same, alternating = [400] * 51, [100, 300] * 25 + [100]
+
+    def twice_the_heuristic(shape, rng):
+        return 2 * scratch.torch_heuristic(shape, rng)
+
     stacks = [
-        ("linear", scratch.torch_heuristic, same),
+        ("linear", twice_the_heuristic, same),
         ("ReLU", scratch.glorot_normal, same),
         ("ReLU", scratch.torch_heuristic, same),
         ("ReLU", he_and_a_tenth, same),
@@ -110,6 +117,7 @@ def test_the_exponents_are_what_fifty_layers_give():
     ("wrong", "says"),
     [
         (ex02.bound_of_a_colleague, "still has the bug"),
+        (lambda shape: ex02.bound_of_a_colleague((shape[1], shape[0], *shape[2:])), "other side"),
         (lambda shape: glorot_bound(shape[:2]), "kernel"),
         (lambda shape: glorot_bound(shape) / math.sqrt(3), "standard deviation"),
         (lambda shape: glorot_bound(shape) ** 2 / 3, "gives the variance"),
@@ -133,7 +141,25 @@ def test_the_colleague_is_right_for_dense_layers_and_the_bound_is_torchs():
     assert 0.99 < weight.abs().max().item() / glorot_bound(weight.shape) <= 1
 
 
-def one_by_one(weights, x):
+def one_by_one(weights, x, dy, size=lambda d: np.sqrt(np.mean(d**2)), masks=True):
+    on = []
+    for weight in weights:
+        x = np.maximum(0, x @ weight.T)
+        on.append(x > 0 if masks else 1)
+    found = []
+    for weight, mask in zip(weights[::-1], on[::-1], strict=True):
+        dy = (dy * mask) @ weight
+        found.append(1 / size(dy))
+        dy = found[-1] * dy
+    return found[::-1]
+
+
+def as_they_were(weights, x, dy):
+    found = one_by_one(weights, x, dy)
+    return [math.prod(found[k:]) for k in range(len(found))]
+
+
+def of_activations(weights, x, dy):
     found = []
     for weight in weights:
         a = x @ weight.T
@@ -142,54 +168,66 @@ def one_by_one(weights, x):
     return found
 
 
-def centred(weights, x):
-    found = []
-    for weight in weights:
-        a = x @ weight.T
-        found.append(1 / a.std())
-        x = np.maximum(0, found[-1] * a)
-    return found
-
-
-def after_relu(weights, x):
-    found = []
+def masked_before_measuring(weights, x, dy):
+    on = [np.ones_like(x)]
     for weight in weights:
         x = np.maximum(0, x @ weight.T)
-        found.append(1 / np.sqrt(np.mean(x**2)))
-        x = found[-1] * x
-    return found
+        on.append(x > 0)
+    found, dy = [], dy * on[-1]
+    for weight, mask in zip(weights[::-1], on[-2::-1], strict=True):
+        dy = (dy @ weight) * mask
+        found.append(1 / np.sqrt(np.mean(dy**2)))
+        dy = found[-1] * dy
+    return found[::-1]
 
 
-def in_place(weights, x):
-    found = one_by_one(weights, x)
+def in_place(weights, x, dy):
+    found = one_by_one(weights, x, dy)
     for weight, factor in zip(weights, found, strict=True):
         weight *= factor
     return found
 
 
-def test_factors_are_those_of_the_procedure():
+def test_factors_are_those_of_the_procedure_and_do_what_they_should():
     accepts("02-4", one_by_one)
-    accepts("02-4", lambda weights, x: tuple(one_by_one(weights, x)))
+    accepts("02-4", lambda *inputs: tuple(map(float, one_by_one(*inputs))))
+    weights, x, dy = ex02.draw_stack(np.random.default_rng(5))
+    y = torch.tensor(x, requires_grad=True)
+    inputs = []
+    for weight, factor in zip(weights, factors(weights, x, dy), strict=True):
+        inputs.append(y)
+        y = torch.relu(y @ torch.tensor(factor * weight).T)
+    for gradient in torch.autograd.grad((y * torch.tensor(dy)).sum(), inputs):
+        assert gradient.square().mean().item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda weights, x: [1 / root for root in ex02._roots(weights, x)], "as they were"),
-        (centred, "deviation from the mean"),
-        (after_relu, "after the ReLU"),
-        (lambda weights, x: [1 / f for f in factors(weights, x)], "to divide by"),
-        (lambda weights, x: [f**2 for f in factors(weights, x)], "mean square"),
-        (lambda weights, x: np.cumprod(factors(weights, x)).tolist(), "as they were"),
-        (lambda weights, x: factors(weights, x)[:-1], "one factor for each"),
-        (lambda weights, x: [f * w for f, w in zip(factors(weights, x), weights, strict=True)], "does not fit"),
-        (lambda weights, x: [math.sqrt(2 / w.shape[1]) for w in weights], "mean square of 1"),
+        (as_they_were, "as they were"),
+        (of_activations, "brings the activations to size"),
+        (masked_before_measuring, "off already"),
+        (lambda *inputs: one_by_one(*inputs, masks=False), "no ReLU"),
+        (lambda *inputs: one_by_one(*inputs, size=np.std), "deviation from the mean"),
+        (lambda *inputs: factors(*inputs)[::-1], "from the last layer to the first"),
+        (lambda *inputs: [1 / f for f in factors(*inputs)], "to divide by"),
+        (lambda *inputs: [f**2 for f in factors(*inputs)], "mean square"),
+        (lambda *inputs: factors(*inputs)[:-1], "one factor for each"),
+        (lambda weights, x, dy: [f * w for f, w in zip(factors(weights, x, dy), weights, strict=True)], "does not fit"),
+        (lambda weights, x, dy: [math.sqrt(2 / w.shape[0]) for w in weights], "mean square of 1"),
         (in_place, "changes its inputs"),
-        (lambda weights, x: np.array(factors(weights, x)), "a NumPy array where a list"),
+        (lambda *inputs: np.array(factors(*inputs)), "a NumPy array where a list"),
     ],
 )
 def test_factors(wrong, says):
     refuses("02-4", wrong, says)
+
+
+def test_right_answers_may_come_as_lists_and_numpy_scalars():
+    accepts("02-1", lambda shape, beta: np.float64(weight_variance(shape, beta)))
+    accepts("02-2", lambda: [np.int64(e) for e in EXPONENTS])
+    accepts("02-3", lambda shape: np.float32(glorot_bound(shape)))
+    accepts("02-5", lambda share, layers: list(np.array(rescue(share, layers))))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def test_signals_draw_every_seed_their_geometric_mean_and_the_prediction():
     np.testing.assert_allclose(drawn, [[1, 0.1], [100, 0.1], [10, 0.1], [10, 0.1]])
     assert first.get_yscale() == "log" and len(second.lines) == 6
     assert [text.get_text() for text in second.get_legend().get_texts()] == ["x", "y"]
+    assert first.get_legend() is None  # of one line there is nothing to tell apart
     assert draw.signals({"": {"x": values}}, log=False).axes[0].get_yscale() == "linear"
 
 
@@ -68,3 +69,4 @@ def test_the_edge_says_the_factors():
     svg = draw.edge(forward, backward, np.array([1.0, 10.0]), np.array([0.5, 5.0]), [1.0, 0.5], 1.0)
     assert "outputs: × 0.50 a layer, × 0.06 over 4 layers" in svg
     assert "gradients: × 0.10 a layer, × 1e-04 over 4 layers" in svg
+    assert svg.count(">10⁻¹²<") == 1 and svg.count(">10⁻³<") == 2

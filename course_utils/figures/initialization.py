@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
+from course_utils.figures import svg
 from course_utils.figures.style import COLORS
 
 CYCLE = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky")]
@@ -23,7 +24,8 @@ def signals(panels, predicted=None, *, log=True):
                 line = predicted[group][label]
                 ax.plot(layers, line, color=COLORS["ink"], linestyle=(0, (4, 3)), linewidth=1.4)
         ax.set(xlabel="layer", title=group, yscale="log" if log else "linear")
-        ax.legend(fontsize=9)
+        if len(lines) > 1:
+            ax.legend(fontsize=9)
     axes[0, 0].set_ylabel("mean square")
     return figure
 
@@ -90,6 +92,7 @@ def losses(curves, ylabel="training loss"):
 
 # The explorer's picture: two panels of 300 x 240 pixels, the tick marks at powers of ten.
 TOP, BOTTOM, LEFT, MIDDLE, SIDE = 40, 280, 60, 460, 300
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def edge(forward, backward, q, curve, path, c2):
@@ -99,66 +102,61 @@ def edge(forward, backward, q, curve, path, c2):
     layer to layer; c2: n Var(W). On the left the axis runs from 1e-12 to 1e12; what lies outside is at the border.
     """
     depth = len(forward)
-
-    def level(values):  # 1e-12 to 1e12
-        return BOTTOM - (np.clip(np.log10(np.maximum(values, 1e-300)), -12, 12) + 12) / 24 * (BOTTOM - TOP)
-
-    def across(values):  # 1e-3 to 1e3
-        return MIDDLE + (np.clip(np.log10(np.maximum(values, 1e-300)), -3, 3) + 3) / 6 * SIDE
-
-    def up(values):
-        return BOTTOM - (np.clip(np.log10(np.maximum(values, 1e-300)), -3, 3) + 3) / 6 * (BOTTOM - TOP)
-
-    def line(name, x, y, colour, width=2):
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-        return f'<polyline class="{name}" points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
-
-    def power(x, y, exponent, anchor):
-        raised = f'<tspan dy="-5" font-size="9">{exponent}</tspan>'
-        return f'<text x="{x:.1f}" y="{y:.1f}" font-size="12" text-anchor="{anchor}">10{raised}</text>'
-
     layers = LEFT + np.arange(depth) / (depth - 1) * SIDE
-    inside = np.array(path)[(np.array(path) > 1e-3) & (np.array(path) < 1e3)]
+    one = _place(1.0, 12, BOTTOM, TOP)
     parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 380" width="800" height="380" '
-        f'style="background: white; max-width: 100%" font-family="sans-serif" font-size="14" fill="{COLORS["ink"]}">',
-        f'<text x="{LEFT}" y="22">mean square by layer, measured</text>',
-        f'<text x="{MIDDLE}" y="22">from a layer’s input to its output</text>',
-        *(_frame(x) for x in (LEFT, MIDDLE)),
-        f'<line x1="{LEFT}" y1="{level(1.0):.1f}" x2="{LEFT + SIDE}" y2="{level(1.0):.1f}" stroke="{COLORS["grey"]}"/>',
-        *(power(LEFT - 22, level(10.0**e) + 5, e, "middle") for e in (-12, -6, 0, 6, 12)),
-        *(power(MIDDLE - 22, up(10.0**e) + 5, e, "middle") for e in (-3, 0, 3)),
-        *(power(across(10.0**e), BOTTOM + 20, e, "middle") for e in (-3, 0, 3)),
-        f'<text x="{LEFT + 8}" y="{TOP + 18}" font-size="12" fill="{COLORS["grey"]}">explodes</text>',
-        f'<text x="{LEFT + 8}" y="{BOTTOM - 8}" font-size="12" fill="{COLORS["grey"]}">dies</text>',
-        f'<text x="{LEFT}" y="{BOTTOM + 18}" font-size="12" text-anchor="middle">1</text>',
-        f'<text x="{LEFT + SIDE / 2}" y="{BOTTOM + 18}" font-size="12" text-anchor="middle">layer</text>',
-        f'<text x="{LEFT + SIDE}" y="{BOTTOM + 18}" font-size="12" text-anchor="middle">{depth}</text>',
-        line("diagonal", across(q), up(q), COLORS["grey"], 1),
-        line("map", across(q), up(curve), COLORS["blue"], 3),
+        svg.text(LEFT, 22, "mean square by layer, measured", anchor="start"),
+        svg.text(MIDDLE, 22, "from a layer’s input to its output", anchor="start"),
+        *(svg.box(x, TOP, SIDE, BOTTOM - TOP, COLORS["light"]) for x in (LEFT, MIDDLE)),
+        svg.line(LEFT, one, LEFT + SIDE, one, COLORS["grey"], 1),
+        *(_power(LEFT - 22, _place(10.0**e, 12, BOTTOM, TOP) + 5, e) for e in (-12, -6, 0, 6, 12)),
+        *(_power(MIDDLE - 22, _place(10.0**e, 3, BOTTOM, TOP) + 5, e) for e in (-3, 0, 3)),
+        *(_power(_place(10.0**e, 3, MIDDLE, MIDDLE + SIDE), BOTTOM + 20, e) for e in (-3, 0, 3)),
+        svg.text(LEFT + 8, TOP + 18, "explodes", 12, COLORS["grey"], "start"),
+        svg.text(LEFT + 8, BOTTOM - 8, "dies", 12, COLORS["grey"], "start"),
+        svg.text(LEFT, BOTTOM + 18, 1, 12),
+        svg.text(LEFT + SIDE / 2, BOTTOM + 18, "layer", 12),
+        svg.text(LEFT + SIDE, BOTTOM + 18, depth, 12),
+        _on_the_map("diagonal", q, q, COLORS["grey"], 1),
+        _on_the_map("map", q, curve, COLORS["blue"], 3),
     ]
+    inside = np.array(path)[(np.array(path) > 1e-3) & (np.array(path) < 1e3)]
     if len(inside) > 1:
-        x, y = _stairs(inside)
-        parts.append(line("stairs", across(x), up(y), COLORS["red"], 1))
+        parts.append(_on_the_map("stairs", *_stairs(inside), COLORS["red"], 1.5))
     # The gradient travels from the last layer to the first.
     ways = (("outputs", forward, forward, COLORS["blue"]), ("gradients", backward, backward[::-1], COLORS["orange"]))
     for row, (name, values, travelled, colour) in enumerate(ways):
-        parts.append(line(name, layers, level(values), colour, 3))
+        parts.append(_polyline(name, layers, _place(values, 12, BOTTOM, TOP), colour, 3))
         total = travelled[-1] / travelled[0] if travelled[0] > 0 else 0.0
         a_layer = total ** (1 / (depth - 1))
         words = f"{name}: × {a_layer:.2f} a layer, × {_rounded(total)} over {depth - 1} layers"
         parts.append(_key(LEFT, 326 + 24 * row, colour, words))
     parts.append(_key(MIDDLE, 326, COLORS["blue"], f"map, n Var(W) = {c2:.2f}"))
     parts.append(_key(MIDDLE, 350, COLORS["red"], "stairs: the layers, from mean square 1 on"))
-    return "".join(parts) + "</svg>"
+    return svg.picture(800, 380, *parts)
 
 
-def _frame(x):
-    return f'<rect x="{x}" y="{TOP}" width="{SIDE}" height="{BOTTOM - TOP}" fill="none" stroke="{COLORS["light"]}"/>'
+def _place(values, decades, low, high):
+    # Pixels on a logarithmic axis from 10^-decades at `low` to 10^decades at `high`
+    exponents = np.clip(np.log10(np.maximum(values, 1e-300)), -decades, decades)
+    return low + (exponents + decades) / (2 * decades) * (high - low)
+
+
+def _on_the_map(kind, q_in, q_out, colour, width):
+    return _polyline(kind, _place(q_in, 3, MIDDLE, MIDDLE + SIDE), _place(q_out, 3, BOTTOM, TOP), colour, width)
+
+
+def _polyline(kind, x, y, colour, width):
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    return f'<polyline class="{kind}" points="{points}" fill="none" stroke="{colour}" stroke-width="{width:g}"/>'
+
+
+def _power(x, y, exponent):
+    return svg.text(x, y, "10" + str(exponent).translate(RAISED), 12)
 
 
 def _key(x, y, colour, words):
-    return f'<rect x="{x}" y="{y - 7}" width="18" height="4" fill="{colour}"/><text x="{x + 26}" y="{y}">{words}</text>'
+    return svg.box(x, y - 7, 18, 4, stroke=0, fill=colour) + svg.text(x + 26, y, words, anchor="start")
 
 
 def _rounded(number):

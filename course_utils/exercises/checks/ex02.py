@@ -50,7 +50,9 @@ def explain_variance(inputs, got):
         "counts the connections on the wrong side of the unit.": 2 / ((1 + beta**2) * n_out),
         "takes the mean of the two fans; here only the forward direction counts.": 4 / ((1 + beta**2) * (n_in + n_out)),
         "forgets the kernel: of how many values is one output a sum?": 2 / ((1 + beta**2) * shape[1]),
-        "keeps the factor for a linear layer.": 1 / n_in,
+        "is the rule for a linear layer.": 1 / n_in,
+        "counts each half as if it were the whole distribution.": 1 / ((1 + beta**2) * n_in),
+        "does not depend on how many values an output is a sum of.": 2 / (1 + beta**2),
     }
     return named(got, wrong) or "is not right yet. What is the mean square of the output for a symmetric input?"
 
@@ -58,7 +60,7 @@ def explain_variance(inputs, got):
 # 02-2: seven stacks, predicted
 
 LAYERS = 50
-EXPONENTS = (-24, -15, -39, 4, -5, 0, 0)
+EXPONENTS = (6, -15, -39, 4, -3, 0, 0)
 HINTS_OF_STACKS = (
     "Stack A: what is the variance of this uniform distribution, times n?",
     "Stack B: what does a ReLU leave of the mean square?",
@@ -106,6 +108,7 @@ def explain_bound(inputs, got):
     wrong = {
         "still has the bug. Try a convolution with few channels in and many out.": bound_of_a_colleague(shape),
         "leaves the kernel out altogether.": math.sqrt(6 / (shape[0] + shape[1])),
+        "has the bug on the other side now.": math.sqrt(6 / (shape[1] + shape[0] * math.prod(shape[2:]))),
         "gives the standard deviation; a bound lies further out.": math.sqrt(2 / total),
         "gives the variance.": 2 / total,
         "is the bound of a distribution whose standard deviation is what Glorot's variance should be.": math.sqrt(12)
@@ -120,57 +123,79 @@ def explain_bound(inputs, got):
     return named(got, wrong) or "is not right yet. Into how many sums does one input value go?"
 
 
-# 02-4: measured instead of derived
+# 02-4: measured on the way back
 
 
 def draw_stack(rng):
     while True:
-        widths = [int(n) for n in rng.integers(6, 14, size=int(rng.integers(3, 6)))]
+        widths = [int(n) for n in rng.integers(6, 14, size=int(rng.integers(4, 7)))]
         weights = [rng.normal(rng.normal(0, 0.1), 0.5, size=(o, i)) for i, o in pairwise(widths)]
-        x = rng.normal(0.3, 1, size=(20, widths[0]))
-        if min(_roots(weights, x)) > 1e-3:  # no layer is dead
-            return weights, x
+        x, dy = rng.normal(0.3, 1, size=(20, widths[0])), rng.normal(0.5, 1, size=(20, widths[-1]))
+        if min(_roots(weights, x, dy)) > 1e-3:  # no layer is dead
+            return weights, x, dy
 
 
-def _roots(weights, x):
-    """Root mean square of the activations of every layer, the weights taken as they are."""
-    roots = []
+def _activations(weights, x):
+    found = []
     for weight in weights:
-        a = x @ weight.T
-        roots.append(float(np.sqrt(np.mean(a**2))))
-        x = np.maximum(0, a)
-    return roots
+        found.append(x @ weight.T)
+        x = np.maximum(0, found[-1])
+    return found
 
 
-def factors(weights, x):
-    roots = _roots(weights, x)  # a ReLU lets factors through: what came before has made each input 1 / root as large
-    return [before / after for before, after in zip([1.0, *roots[:-1]], roots, strict=True)]
+def _root(values):
+    return float(np.sqrt(np.mean(values**2))) or 1.0
+
+
+def _roots(weights, x, dy):
+    """Root mean square of the gradients by every layer's input, the weights taken as they are."""
+    roots = []
+    for weight, a in zip(weights[::-1], _activations(weights, x)[::-1], strict=True):
+        dy = (dy * (a > 0)) @ weight
+        roots.append(_root(dy))
+    return roots[::-1]
+
+
+def factors(weights, x, dy):
+    # Positive factors switch no unit on or off: what is above has made each gradient 1 / root as large.
+    roots = _roots(weights, x, dy)
+    return [above / root for root, above in zip(roots, [*roots[1:], 1.0], strict=True)]
+
+
+def _factors(weights, x, dy, size=_root, masks=True, after=False):
+    """`factors` with a mistake: another measure, no ReLU on the way, or the gradient by the activations below."""
+    activations, found = _activations(weights, x), []
+    for k in range(len(weights) - 1, -1, -1):
+        gradient = (dy * (activations[k] > 0) if masks else dy) @ weights[k]
+        measured = gradient * (activations[k - 1] > 0) if after and k else gradient
+        found.append(1 / size(measured))
+        dy = found[-1] * gradient
+    return found[::-1]
 
 
 def explain_factors(inputs, got):
-    weights, x = inputs
-    right, roots = factors(weights, x), _roots(weights, x)
+    weights, x, dy = inputs
+    right = factors(weights, x, dy)
     if len(got) != len(weights):
         return "does not give one factor for each matrix."
-    after, y = [], x
-    for weight in weights:
-        y = np.maximum(0, y @ weight.T)
-        after.append(float(np.sqrt(np.mean(y**2))))
-        y = y / after[-1] if after[-1] else y
-    centred, y = [], x
-    for weight in weights:
-        centred.append(1 / float((y @ weight.T).std()))
-        y = np.maximum(0, centred[-1] * (y @ weight.T))
+    up = [_root(a) for a in _activations(weights, x)]
     wrong = {
-        "measures all layers with the weights as they were. Once a layer is scaled, what reaches the next?": [
-            1 / root for root in roots
+        "has the factors from the last layer to the first.": right[::-1],
+        "measures all layers with the weights as they were. Once a layer is scaled, what reaches the one below?": [
+            1 / root for root in _roots(weights, x, dy)
         ],
         "gives the numbers to divide by.": [1 / factor for factor in right],
         "divides by the mean square; weights are scaled by its root.": [factor**2 for factor in right],
-        "looks at the signal after the ReLU; the activations before it are asked for.": [1 / root for root in after],
-        "measures the deviation from the mean; the mean square counts the mean, too.": centred,
+        "brings the activations to size, as the chapter does. Here it is the gradients.": [
+            below / root for below, root in zip([1.0, *up[:-1]], up, strict=True)
+        ],
+        "sends the gradient down as if there were no ReLU.": _factors(*inputs, masks=False),
+        "takes the gradient by the activations of the layer below, where some units are off already.": _factors(
+            *inputs, after=True
+        ),
+        "measures the deviation from the mean; the mean square counts the mean, too.": _factors(*inputs, size=np.std),
     }
-    return named(list(got), wrong) or "does not give every layer's activations a mean square of 1."
+    return named(list(got), wrong) or "does not give every gradient a mean square of 1. Do all new weights have a part?"
 
 
 # 02-5: the same path
@@ -252,9 +277,9 @@ EXERCISES = {
         expected=factors,
         explain=explain_factors,
         hints=(
-            "Go through the layers from the first to the last, as a signal does.",
-            "When you measure a layer, the layers below it have their new weights already.",
-            "Layer by layer: activations, one over the root of their mean square, the ReLU of the scaled activations.",
+            "Which way does a gradient travel, and what has it met before it comes to a layer?",
+            "First a pass up: which units are on? Do positive factors change that? Then begin at the top.",
+            "Going down: switch off what was off, multiply by W, scale to mean square 1, go on with the scaled.",
         ),
     ),
     "02-5": Exercise(

@@ -32,20 +32,20 @@ def images():
 
 def test_architecture_draws_a_square_for_every_map():
     svg = draw.architecture([("input", 1, 32, "pixels"), ("C1", 6, 28, "5 × 5"), ("F6", 84, 1, "all")])
-    assert svg.count("<rect") == 1 + 6 + 1
+    assert svg.count("<rect") == 1 + 1 + 6 + 1  # the ground, and the maps
     assert "6 × 28 × 28" in svg and ">84<" in svg
 
 
 def test_connection_table_fills_the_sixty_pairs():
     svg = draw.connection_table(C3_TABLE)
-    assert svg.count("<rect") == 96
+    assert svg.count("<rect") == 1 + 96
     assert svg.count('fill="white" stroke') == 96 - 60
 
 
 def test_codes_ink_the_positive_pixels():
     codes = digit_codes().view(10, 12, 7)
     svg = draw.codes(codes)
-    assert svg.count("<rect") == 840
+    assert svg.count("<rect") == 1 + 840
     assert svg.count('fill="white" stroke') == int((codes < 0).sum())
 
 
@@ -115,7 +115,7 @@ def test_journey_marks_the_nearest_code(net, images):
     answer = int(net(images[:1]).argmax())
     assert f"code of {answer}" in svg
     assert svg.count("<image") == 8  # input, four stages of maps, C5, F6, the code
-    assert len(re.findall("<rect", svg)) == 10
+    assert len(re.findall("<rect", svg)) == 1 + 10
 
 
 def test_explorer_redraws_for_every_slider(net, images):

@@ -9,22 +9,11 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.image import imsave
 from matplotlib.patches import Rectangle
 
+from course_utils.figures import svg
 from course_utils.figures.style import COLORS
 
 # Negative blue, zero white, positive red: for weights and for the states of tanh units.
 SIGNED = LinearSegmentedColormap.from_list("signed", [COLORS["blue"], "white", COLORS["red"]])
-
-
-def _svg(width, height, parts):
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'style="background: white; max-width: 100%; height: auto" font-family="sans-serif" font-size="14" '
-        f'fill="{COLORS["ink"]}">' + "".join(parts) + "</svg>"
-    )
-
-
-def _text(x, y, text, anchor="middle", size=14, colour=COLORS["ink"]):
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="{size}" fill="{colour}">{text}</text>'
 
 
 def architecture(stages):
@@ -56,14 +45,14 @@ def architecture(stages):
             shape = f"{maps}"
         centre = x + width / 2
         parts += [
-            _text(centre, 22, name, size=16),
-            _text(centre, 42, shape, size=12, colour=COLORS["grey"]),
-            _text(centre, 262 + 18 * (k % 2), note, size=12),
+            svg.text(centre, 22, name, size=16),
+            svg.text(centre, 42, shape, size=12, color=COLORS["grey"]),
+            svg.text(centre, 262 + 18 * (k % 2), note, size=12),
         ]
         x += width + gap
         if k + 1 < len(stages):
-            parts.append(_text(x - gap / 2, middle + 5, "→", size=18, colour=COLORS["grey"]))
-    return _svg(round(x - gap + 24), 296, parts)
+            parts.append(svg.text(x - gap / 2, middle + 5, "→", size=18, color=COLORS["grey"]))
+    return svg.picture(round(x - gap + 24), 296, *parts)
 
 
 def connection_table(table, inputs=6):
@@ -74,10 +63,13 @@ def connection_table(table, inputs=6):
     cell, left, top = 34, 120, 60
     sizes = sorted({len(row) for row in table})
     colours = dict(zip(sizes, (COLORS["sky"], COLORS["blue"], COLORS["orange"], COLORS["green"]), strict=False))
-    parts = [_text(left + cell * len(table) / 2, 20, "map of C3"), _text(left - 16, top + 16 - 26, "map of S2", "end")]
-    parts += [_text(left + cell * (c + 0.5), top - 10, c, colour=COLORS["grey"]) for c in range(len(table))]
+    parts = [
+        svg.text(left + cell * len(table) / 2, 20, "map of C3"),
+        svg.text(left - 16, top + 16 - 26, "map of S2", anchor="end"),
+    ]
+    parts += [svg.text(left + cell * (c + 0.5), top - 10, c, color=COLORS["grey"]) for c in range(len(table))]
     for r in range(inputs):
-        parts.append(_text(left - 16, top + cell * (r + 0.5) + 5, r, "end", colour=COLORS["grey"]))
+        parts.append(svg.text(left - 16, top + cell * (r + 0.5) + 5, r, anchor="end", color=COLORS["grey"]))
         for c, row in enumerate(table):
             fill = colours[len(row)] if r in row else "white"
             parts.append(
@@ -85,9 +77,9 @@ def connection_table(table, inputs=6):
                 f'fill="{fill}" stroke="{COLORS["light"]}"/>'
             )
     bottom = top + cell * inputs
-    parts.append(_text(left - 16, bottom + 20, "inputs", "end"))
-    parts += [_text(left + cell * (c + 0.5), bottom + 20, len(row)) for c, row in enumerate(table)]
-    return _svg(left + cell * len(table) + 20, bottom + 36, parts)
+    parts.append(svg.text(left - 16, bottom + 20, "inputs", anchor="end"))
+    parts += [svg.text(left + cell * (c + 0.5), bottom + 20, len(row)) for c, row in enumerate(table)]
+    return svg.picture(left + cell * len(table) + 20, bottom + 36, *parts)
 
 
 def codes(bitmaps, columns=10, labels=None):
@@ -96,7 +88,7 @@ def codes(bitmaps, columns=10, labels=None):
     parts = []
     for k, bitmap in enumerate(np.asarray(bitmaps)):
         x0, y0 = 10 + (k % columns) * (7 * pixel + gap), top + (k // columns) * (12 * pixel + 40)
-        parts.append(_text(x0 + 3.5 * pixel, y0 - 10, labels[k] if labels else k))
+        parts.append(svg.text(x0 + 3.5 * pixel, y0 - 10, labels[k] if labels else k))
         for y, row in enumerate(bitmap):
             for x, value in enumerate(row):
                 fill = COLORS["ink"] if value > 0 else "white"
@@ -105,7 +97,9 @@ def codes(bitmaps, columns=10, labels=None):
                     f'fill="{fill}" stroke="{COLORS["light"]}"/>'
                 )
     rows = -(-len(bitmaps) // columns)
-    return _svg(20 + min(columns, len(bitmaps)) * (7 * pixel + gap) - gap, top + rows * (12 * pixel + 40) - 26, parts)
+    return svg.picture(
+        20 + min(columns, len(bitmaps)) * (7 * pixel + gap) - gap, top + rows * (12 * pixel + 40) - 26, *parts
+    )
 
 
 def shares(names, parameters, connections):
@@ -228,31 +222,31 @@ def journey(image, states, bitmaps, distances):
     """
     limit = 1.7159
     best = int(np.argmin(distances))
-    parts = [_text(85, 22, "input"), _image(10, 32, 150, 150, image, image.min(), image.max(), "gray")]
+    parts = [svg.text(85, 22, "input"), _image(10, 32, 150, 150, image, image.min(), image.max(), "gray")]
     x = 190
     for name, columns, side in (("C1", 3, 150), ("S2", 3, 150), ("C3", 4, 150), ("S4", 4, 150)):
         sheet = _montage(np.asarray(states[name]), columns)
         height = side * sheet.shape[0] / sheet.shape[1]
-        parts += [_text(x + side / 2, 22, name), _image(x, 32, side, height, sheet, -limit, limit, SIGNED)]
+        parts += [svg.text(x + side / 2, 22, name), _image(x, 32, side, height, sheet, -limit, limit, SIGNED)]
         x += side + 30
     second = 204
     f6 = np.asarray(states["F6"]).reshape(12, 7)
     parts += [
-        _text(85, second, "C5: 120 units"),
+        svg.text(85, second, "C5: 120 units"),
         _image(10, second + 12, 150, 96, np.asarray(states["C5"]).reshape(8, 15), -limit, limit, SIGNED),
-        _text(240, second, "F6: 84 units"),
+        svg.text(240, second, "F6: 84 units"),
         _image(190, second + 12, 98, 168, f6, -limit, limit, SIGNED),
-        _text(365, second, f"code of {best}"),
+        svg.text(365, second, f"code of {best}"),
         _image(316, second + 12, 98, 168, bitmaps[best], -limit, limit, SIGNED),
-        _text(640, second, "squared distance to each code"),
+        svg.text(640, second, "squared distance to each code"),
     ]
     longest = max(1.0, float(np.max(distances)))
     for k, distance in enumerate(distances):
         y = second + 14 + 17 * k
         colour = COLORS["orange"] if k == best else COLORS["blue"]
         parts += [
-            _text(472, y + 12, k, "end", size=13),
+            svg.text(472, y + 12, k, anchor="end", size=13),
             f'<rect x="480" y="{y}" width="{320 * distance / longest:.1f}" height="13" fill="{colour}"/>',
-            _text(488 + 320 * distance / longest, y + 12, f"{distance:.0f}", "start", size=12),
+            svg.text(488 + 320 * distance / longest, y + 12, f"{distance:.0f}", anchor="start", size=12),
         ]
-    return _svg(900, second + 186, parts)
+    return svg.picture(900, second + 186, *parts)

@@ -14,7 +14,7 @@ HIDDEN = ("arithmetic.py", "models", "scratch")  # of course_utils: holds answer
 def draw_count(rng):
     maps = int(rng.integers(2, 9))
     table = []
-    for _ in range(int(rng.integers(2, 21))):
+    for _ in range(int(rng.choice([rows for rows in range(2, 21) if rows != maps]))):  # so that S2 is not S4
         chosen = rng.permutation(maps)[: rng.integers(1, maps + 1)]
         table.append(sorted(int(source) for source in chosen))
     c5, f6, classes = (int(v) for v in rng.integers((10, 10, 2), (200, 120, 27)))
@@ -40,6 +40,7 @@ def explain_count(inputs, got):
     parameters, connections = count(*inputs)
     biases = maps + c3 + c5 + f6
     subsampling = 5 * (maps * 14**2 + c3 * 5**2)
+    constants = maps * 28**2 + c3 * 10**2 + c5 + f6  # lines from the constant 1, of the other layers
     if tuple(got) == (connections, parameters):
         return "gives the two numbers in the wrong order: the parameters come first."
     wrong = {
@@ -51,8 +52,11 @@ def explain_count(inputs, got):
         -biases: "leaves out the biases.",
         -biases - maps - c3: "leaves out the biases.",
         -2 * (maps + c3): "leaves out the subsampling layers. They are not max pooling.",
+        -2 * maps: "leaves out S2. It is not max pooling.",
+        -2 * c3: "leaves out S4. It is not max pooling.",
         -(maps + c3): "gives a map of a subsampling layer too few parameters.",
         3 * (maps + c3): "gives each input of a subsampling unit a coefficient of its own.",
+        25 * c5 * (16 - c3): "has a C5 that reads 16 maps; S4 has as many as the table has rows.",
     }
     if got[0] != parameters:
         return wrong.get(got[0] - parameters, "has a number of parameters that is not right yet. Go layer by layer.")
@@ -62,6 +66,8 @@ def explain_count(inputs, got):
         -3 * subsampling // 5: "has the parameters right, but a subsampling unit has more lines than parameters.",
         -subsampling // 5: "has the parameters right, but counts no line from the constant 1 in subsampling layers.",
         -subsampling: "has the parameters right. Of the connections it leaves out those of the subsampling layers.",
+        -constants: "has the parameters right, but counts no line from the constant 1 in the other layers.",
+        -constants - subsampling // 5: "has the parameters right, but counts no line from the constant 1.",
         100 * 25 * (maps * c3 - pairs): "has the parameters right, but counts connections that the table leaves out.",
     }
     other = "has the parameters right, but not the connections: how many units does each map have?"
@@ -114,6 +120,8 @@ def explain_backward(inputs, got):
             (np.full_like(dbias, units), "that does not depend on dy."),
         ],
     }
+    if same(got[1], dbias) and same(got[2], dweight) and not same(dweight, dbias):
+        return "has dweight and dbias in each other's place."
     for name, mine, wanted in zip(wrong, got, right, strict=True):
         if not same(mine, wanted):
             other = "that is not right yet. Write one unit down: what does it do to y when that number moves a little?"
@@ -179,6 +187,12 @@ def explain_evaluate(inputs, got):
         return "has the accuracy right. The loss still changes if all distances of an image grow by the same number."
     if same(got[0], mean_of_means(losses, batch_size)) or same(got[0], mean_of_means(rest, batch_size)):
         return "has the accuracy right, but its loss depends on the batches."
+    nearest = distances.min(axis=1)
+    if same(got[0], float((losses + nearest).mean())):
+        return (
+            "has the accuracy right. The smallest distance is taken out of the sum, but it has to come back: the loss "
+            "still changes if all distances of an image grow by the same number."
+        )
     if same(got[0], float(_losses(-distances, labels).mean())):
         return "has the accuracy right, but in the loss a large distance makes a class likely."
     return "has the accuracy right, but not the loss. Try one image, far from all codes, by hand."

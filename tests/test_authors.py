@@ -180,7 +180,7 @@ def chapter(tmp_path):
         slide("# Topic\n\nA formula: $x_1^2$"),
         slide("## Code", "slide"),
         slide("x = 1\nshow(figure, 'A caption.', 'an alt text')", "-", new_code_cell),
-        slide("show(figure, 'Another.', 'no more')", "-", new_code_cell),
+        slide("rows = [[1]]\nTable(rows, ['no more'])", "-", new_code_cell),
         slide("Only for reading.", "skip"),
         slide("## Tall\n\n" + "\n\n".join(f"line {i}" for i in range(30))),
         slide("## Wide\n\n$$" + " + ".join(f"x_{{{i}}}" for i in range(60)) + "$$", "subslide"),
@@ -195,7 +195,8 @@ def test_slides_hold_what_is_meant_for_slides(chapter, tmp_path):
     html = page.read_text(encoding="utf-8")
     assert page.name == "01_topic.html" and os.listdir(page.parent) == [page.name]
     assert "$x_1^2$" in html and "Only for reading" not in html
-    assert "an alt text" not in html and "no more" not in html, "the code that shows a figure is not on the slide"
+    assert "an alt text" not in html and "no more" not in html, "the code that only shows is not on the slide"
+    assert "rows" in html
     assert 'src="../vendor/reveal.js/dist/reveal.js"' in html and 'src="https:' not in html
 
 

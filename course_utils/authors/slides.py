@@ -13,6 +13,7 @@ from nbconvert.exporters import SlidesExporter
 from course_utils.authors.record import WIDGET
 
 WIDTH, HEIGHT = 1280, 720
+SHOWING = ("show", "show_source", "Table")  # calls that are not on a slide, only what they show
 
 # What a page loads, from npm: package and version, and the files of it that are kept. On the network: below CDN.
 PACKAGES = {"reveal.js@5.2.1": ["dist", "plugin/notes"], "mathjax@3.2.2": ["es5/tex-svg.js"]}
@@ -123,12 +124,12 @@ def vendor(folder):
     return True
 
 
-def _without_show(source):
-    # The code of a slide without its calls of `show`: their caption stands under the figure.
+def _without_showing(source):
+    # The code of a slide without what only shows a result: the caption stands under it.
     lines = source.split("\n")
     for node in reversed(ast.parse(source).body):
         call = node.value if isinstance(node, ast.Expr) else None
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "show":
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SHOWING:
             del lines[node.lineno - 1 : node.end_lineno]
     return "\n".join(lines).strip("\n")
 
@@ -145,7 +146,7 @@ def convert(path, out, scripts=None):
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.source = _without_show(cell.source)
+            cell.source = _without_showing(cell.source)
             cell.metadata["transient"] = {"remove_source": not cell.source}
             cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
     names = {package.partition("@")[0]: package for package in PACKAGES}

@@ -1,5 +1,7 @@
 """The checks of chapter 04: right answers pass, plausible wrong ones get a sentence that helps."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -117,20 +119,27 @@ def test_layer_is_ours():
 
 
 def pass_scaled(factor, bias=lambda p: 1):
-    return lambda h, w, b, p: (ensemble(h, w, b, p)[0], float(max(0.0, bias(p) * b + factor(p) * h @ w)))
+    return lambda n, v, b, p: (ensemble(n, v, b, p)[0], float(max(0.0, bias(p) * b + factor(p) * n * v)))
 
 
-def alike(h, w, b, p):
-    return ensemble(h, w, b, 0.5)[0], ensemble(h, w, b, p)[1]
+def summed(weights, relu=True, ks=lambda n: range(n + 1)):
+    """A mean over k units on with these weights, and the right pass."""
+
+    def wrong(n, v, b, p):
+        terms = [weights(n, k, p) * (max(0.0, b + k * v) if relu else b + k * v) for k in ks(n)]
+        return float(sum(terms)), ensemble(n, v, b, p)[1]
+
+    return wrong
 
 
-def without_the_empty_one(h, w, b, p):
-    mean, one = ensemble(h, w, b, p)
-    return mean - p ** len(h) * max(0.0, b), one
+def binomial(n, k, p):
+    return math.comb(n, k) * (1 - p) ** k * p ** (n - k)
 
 
-def scaled_before_the_relu(h, w, b, p):
-    return ensemble(h / (1 - p), w, b, p)[0], ensemble(h, w, b, p)[1]
+def all_masks_at_once(n, v, b, p):
+    masks = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)
+    outputs = np.maximum(b + v * masks.sum(axis=1), 0)
+    return float(np.where(masks, 1 - p, p).prod(axis=1) @ outputs), ensemble(n, v, b, p)[1]
 
 
 @pytest.mark.parametrize(
@@ -139,24 +148,37 @@ def scaled_before_the_relu(h, w, b, p):
         (pass_scaled(lambda p: p), "as the slide does"),
         (pass_scaled(lambda p: 1), "does not scale the pass"),
         (pass_scaled(lambda p: 1 - p, lambda p: 1 - p), "scales the bias"),
-        (lambda h, w, b, p: (ensemble(h, w, b, p)[1],) * 2, "one pass for the mean"),
-        (lambda h, w, b, p: (ensemble(h, w, b, p)[0],) * 2, "not the pass"),
-        (alike, "counts all subnetworks alike"),
-        (lambda h, w, b, p: (ensemble(h, w, b, 1 - p)[0], ensemble(h, w, b, p)[1]), "mixes up"),
-        (without_the_empty_one, "all units are off"),
-        (scaled_before_the_relu, "mean of all subnetworks wrong"),
-        (lambda h, w, b, p: ensemble(h, w, b, p)[0], "a float where a tuple"),
+        (lambda n, v, b, p: (ensemble(n, v, b, p)[1],) * 2, "one pass for the mean of all"),
+        (lambda n, v, b, p: (ensemble(n, v, b, p)[0],) * 2, "not the pass"),
+        (summed(lambda n, k, p: (1 - p) ** k * p ** (n - k)), "probability of one subnetwork"),
+        (summed(lambda n, k, p: 1 / (n + 1)), "equally probable"),
+        (summed(lambda n, k, p: math.comb(n, k) / 2**n), "counts all subnetworks alike"),
+        (summed(lambda n, k, p: binomial(n, k, 1 - p)), "mixes up"),
+        (summed(binomial, relu=False), "one pass for the mean of all"),
+        (summed(binomial, ks=range), "leaves out a subnetwork"),
+        (summed(binomial, ks=lambda n: range(1, n + 1)), "leaves out a subnetwork"),
+        (summed(lambda n, k, p: 2 * binomial(n, k, p)), "mean of all subnetworks wrong"),
+        (all_masks_at_once, "memory"),
+        (lambda n, v, b, p: ensemble(n, v, b, p)[0], "a float where a tuple"),
     ],
 )
 def test_ensemble(wrong, says):
     refuses("04-4", wrong, says)
 
 
+def test_ensemble_takes_lists_and_numpy_scalars():
+    accepts("04-4", lambda n, v, b, p: list(map(np.float64, ensemble(n, v, b, p))))
+
+
+def test_ensemble_is_every_mask_counted():
+    for n, v, b, p in ((3, 1.0, -1.2, 0.3), (8, -0.5, 2.0, 0.2)):
+        assert ensemble(n, v, b, p) == pytest.approx(all_masks_at_once(n, v, b, p))
+
+
 def test_ensemble_is_torchs_to_sampling_error():
     torch.manual_seed(0)
-    h, w, b, p = np.array([1.0, 2.0, 0.5]), np.array([1.0, -1.5, 2.0]), 0.2, 0.3
-    dropped = torch.nn.functional.dropout(torch.tensor(h).repeat(100_000, 1), p) * (1 - p)
-    assert (dropped @ torch.tensor(w) + b).relu().mean().item() == pytest.approx(ensemble(h, w, b, p)[0], abs=0.02)
+    on = torch.nn.functional.dropout(torch.ones(20_000, 100), 0.3).count_nonzero(dim=1)
+    assert (0.5 * on - 34).relu().mean().item() == pytest.approx(ensemble(100, 0.5, -34.0, 0.3)[0], abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -3,42 +3,15 @@
 Blue is a unit that is kept or a subnetwork already counted, orange the subnetwork at hand, dashed grey what is off.
 """
 
-from html import escape
-
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator
 
+from course_utils.figures import svg
 from course_utils.figures.style import COLORS
 
 INK, BLUE, ORANGE, GREY = COLORS["ink"], COLORS["blue"], COLORS["orange"], COLORS["grey"]
 CYCLE = [COLORS[name] for name in ("blue", "red", "green", "purple", "orange")]
-
-
-def _svg(width, height, parts):
-    # Its own white ground, so that it reads in a dark theme; no ids, so that many may stand on one page.
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" style="max-width: 100%; height: auto; background: white" '
-        f'font-family="Helvetica, Arial, sans-serif"><rect width="{width:.0f}" height="{height:.0f}" fill="white"/>'
-        f"{''.join(parts)}</svg>"
-    )
-
-
-def _text(x, y, words, size=15, color=INK, anchor="start", weight="normal"):
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{color}" text-anchor="{anchor}" '
-        f'font-weight="{weight}">{escape(str(words))}</text>'
-    )
-
-
-def _line(x1, y1, x2, y2, color=INK, width=1.5, kind="", dash=""):
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{color}" stroke-width="{width:.1f}"'
-        + (f' class="{kind}"' if kind else "")
-        + (f' stroke-dasharray="{dash}"' if dash else "")
-        + "/>"
-    )
 
 
 def _unit(x, y, radius, kept, color=BLUE):
@@ -52,8 +25,8 @@ def _unit(x, y, radius, kept, color=BLUE):
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="white" stroke="{GREY}" stroke-width="1.5" '
         f'stroke-dasharray="4 3" class="off"/>'
-        + _line(x - arm, y - arm, x + arm, y + arm, GREY)
-        + _line(x - arm, y + arm, x + arm, y - arm, GREY)
+        + svg.line(x - arm, y - arm, x + arm, y + arm, GREY)
+        + svg.line(x - arm, y + arm, x + arm, y - arm, GREY)
     )
 
 
@@ -62,7 +35,7 @@ def thinned(panels):
 
     panels: (label, layers); a layer is a sequence of booleans, True: kept.
     """
-    step, rise, radius, wide = 46, 78, 13, 300
+    step, rise, radius, wide = 46, 72, 13, 300
     height = 50 + rise * max(len(layers) for _, layers in panels)
     parts = []
     for number, (label, layers) in enumerate(panels):
@@ -71,19 +44,19 @@ def thinned(panels):
         def place(level, unit, layers=layers, middle=middle):
             return middle + (unit - (len(layers[level]) - 1) / 2) * step, height - 60 - level * rise
 
-        parts.append(_text(middle, height - 12, label, 15, anchor="middle"))
+        parts.append(svg.text(middle, height - 12, label, 15, anchor="middle"))
         for level in range(1, len(layers)):
             for unit, above in enumerate(layers[level]):
                 for other, below in enumerate(layers[level - 1]):
                     if above and below:
                         ends = *place(level, unit), *place(level - 1, other)
-                        parts.append(_line(*ends, GREY, 0.8, "connection"))
+                        parts.append(svg.line(*ends, GREY, 0.8, "connection"))
         for level, layer in enumerate(layers):
             for unit, kept in enumerate(layer):
                 x, y = place(level, unit)
                 white = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="white"/>'
                 parts += [white, _unit(x, y, radius, kept)]
-    return _svg(wide * len(panels), height, parts)
+    return svg.picture(wide * len(panels), height, *parts)
 
 
 def gathering(activations, weights, kept, output, outputs, probabilities, counted, span, marks, notes):
@@ -96,19 +69,19 @@ def gathering(activations, weights, kept, output, outputs, probabilities, counte
     """
     low, high = span
     bins, left, right, base, top = 30, 360, 850, 356, 170
-    parts = [_text(46, 12, "weight", 12, GREY, "end"), _text(74, 12, "unit", 12, GREY, "middle")]
+    parts = [svg.text(46, 12, "weight", 12, GREY, "end"), svg.text(74, 12, "unit", 12, GREY, "middle")]
     for unit, (h, w, on) in enumerate(zip(activations, weights, kept, strict=True)):
         y = 42 + 48 * unit
         if on:
             color = BLUE if w > 0 else COLORS["red"]
-            parts.append(_line(94, y, 250, 160, color, 1 + 1.5 * abs(w), "connection"))
-        parts += [_unit(74, y, 20, on), _text(74, y + 5, f"{h:.1f}" if on else "", 14, anchor="middle")]
-        parts.append(_text(46, y + 5, f"{w:+.1f}".replace("-", "−"), 13, INK if on else GREY, "end"))
+            parts.append(svg.line(94, y, 250, 160, color, 1 + 1.5 * abs(w), "connection"))
+        parts += [_unit(74, y, 20, on), svg.text(74, y + 5, f"{h:.1f}" if on else "", 14, anchor="middle")]
+        parts.append(svg.text(46, y + 5, f"{w:+.1f}".replace("-", "−"), 13, INK if on else GREY, "end"))
     parts += [
         _unit(270, 160, 26, True, ORANGE),
-        _text(270, 165, f"{output:.2f}".replace("-", "−"), 15, anchor="middle"),
+        svg.text(270, 165, f"{output:.2f}".replace("-", "−"), 15, anchor="middle"),
     ]
-    parts += [_text(14, 344 + 22 * k, note) for k, note in enumerate(notes)]
+    parts += [svg.text(14, 344 + 22 * k, note, 15, anchor="start") for k, note in enumerate(notes)]
 
     def across(value):
         return left + (value - low) / (high - low) * (right - left)
@@ -124,23 +97,22 @@ def gathering(activations, weights, kept, output, outputs, probabilities, counte
         for share, color in ((everything[number], COLORS["light"]), (so_far[number], COLORS["sky"])):
             if share > 0:
                 kind = "all" if color == COLORS["light"] else "counted"
-                parts.append(
-                    f'<rect x="{x + 0.5:.1f}" y="{base - tall * share:.1f}" width="{width - 1:.1f}" '
-                    f'height="{tall * share:.1f}" fill="{color}" class="{kind}"/>'
-                )
-    parts.append(_line(left, base, right, base, GREY))
+                rise = tall * share
+                parts.append(svg.box(x + 0.5, base - rise, width - 1, rise, stroke=0, fill=color, kind=kind))
+    parts.append(svg.line(left, base, right, base, GREY))
     for value in np.linspace(low, high, 5):
-        parts.append(_text(across(value), base + 20, f"{value:.2g}".replace("-", "−"), 13, GREY, "middle"))
-    parts.append(_text((left + right) / 2, base + 38, "output", 14, GREY, "middle"))
+        parts.append(svg.text(across(value), base + 20, f"{value:.2g}".replace("-", "−"), 13, GREY, "middle"))
+    parts.append(svg.text((left + right) / 2, base + 38, "output", 14, GREY, "middle"))
     at = across(output)
     parts.append(f'<path d="M{at:.1f} {base + 1} l-6 10 l12 0 z" fill="{ORANGE}" class="current"/>')
-    for row, (words, value, color) in enumerate(marks):
-        y = 24 + 26 * row
-        dash = ("", "7 4", "2 4", "0 7 4 0")[row]  # the last fills the gaps of the second, so that both show
-        parts.append(_line(across(value), top - 8, across(value), base, color, 3 if row else 5, "mark", dash))
-        parts += [_line(left, y - 5, left + 34, y - 5, color, 3 if row else 5, dash=dash), _text(left + 44, y, words)]
-        parts.append(_text(right, y, f"{value:.3f}".replace("-", "−"), 15, color, "end", "bold"))
-    return _svg(880, 400, parts)
+    for row, (words, value, color) in reversed(list(enumerate(marks))):
+        # The fourth lies under the second, which may fall on it, and is wider, so that both show.
+        y, x, width, dash = 24 + 26 * row, across(value), (5, 3, 3, 8)[row], ("", "4 8", "0 6", "")[row]
+        parts.append(svg.line(x, top - 8, x, base - width / 2, color, width, "mark", dash))
+        parts.append(svg.line(left, y - 5, left + 34, y - 5, color, width, dash=dash))
+        parts.append(svg.text(left + 46, y, words, 15, anchor="start"))
+        parts.append(svg.text(right, y, f"{value:.3f}".replace("-", "−"), 15, color, "end", "bold"))
+    return svg.picture(880, 400, *parts)
 
 
 def agreement(panels):

@@ -1,5 +1,7 @@
 """The exercises of chapter 04, dropout."""
 
+from math import comb
+
 import numpy as np
 
 from course_utils.exercises.checking import Exercise
@@ -114,49 +116,57 @@ def explain_layer(inputs, got):
     return "is not right in training. What is each kept unit divided by, so that the mean is x?"
 
 
-# 04-4: all subnetworks, counted out
+# 04-4: an ensemble too large to run
 
 
 def draw_ensemble(rng):
-    n = int(rng.integers(3, 9))
-    while True:  # a draw in which the subnetworks disagree on the sign, and every wrong answer is another number
-        h, w, b = rng.uniform(0.2, 2, n).round(3), rng.normal(0, 2, n).round(3), round(float(rng.normal()), 3)
-        p = _off(rng)
-        scaled = b + (1 - p) * h @ w
-        if scaled > 0.1 and ensemble(h, w, b, p)[0] > scaled + 0.05 and abs(h @ w) > 0.5:
-            return h, w, b, p
+    n = int(rng.integers(3, 9) if rng.random() < 0.4 else rng.integers(50, 61))
+    p, v = _off(rng), round(float(rng.uniform(0.2, 1)), 3)
+    if rng.random() < 0.4:
+        p, v = min(p, round(1 - p, 2)), -v  # so that a pass that is not scaled is another number than the slide's
+    # The sum is below 0 in some subnetworks and above in others, and that of one pass above.
+    above = abs(v) * rng.uniform(0.3, 0.9) * (n * p * (1 - p)) ** 0.5
+    return n, v, round(above - v * n * (1 - p), 3), p
 
 
-def _all_outputs(h, w, b):
-    masks = (np.arange(2 ** len(h))[:, None] >> np.arange(len(h)) & 1).astype(bool)
-    return masks, np.maximum((masks * h) @ w + b, 0)
+def ensemble(n, v, b, p):
+    return float(_shares(n, p) @ _outputs(n, v, b)), float(max(0.0, b + (1 - p) * n * v))
 
 
-def ensemble(h, w, b, p):
-    masks, outputs = _all_outputs(h, w, b)
-    chances = np.where(masks, 1 - p, p).prod(axis=1)
-    return float(chances @ outputs), float(max(0.0, b + (1 - p) * h @ w))
+def _outputs(n, v, b):
+    """Of a subnetwork with 0, 1, ..., n units on."""
+    return np.maximum(b + v * np.arange(n + 1), 0)
+
+
+def _shares(n, p):
+    """The probability that 0, 1, ..., n units are on."""
+    return np.array([comb(n, k) * (1 - p) ** k * p ** (n - k) for k in range(n + 1)])
 
 
 def explain_ensemble(inputs, got):
-    h, w, b, p = inputs
+    n, v, b, p = inputs
     mean, one = ensemble(*inputs)
-    masks, outputs = _all_outputs(h, w, b)
-    if np.isclose(got[0], one) and not np.isclose(mean, one):
-        return "takes one pass for the mean of all. With a ReLU behind the mask these differ."
+    shares, outputs = _shares(n, p), _outputs(n, v, b)
+    single = (1 - p) ** np.arange(n + 1) * p ** np.arange(n, -1, -1.0)
+    if np.isclose(got[0], one):
+        return "gives one pass for the mean of all. The ReLU acts in every subnetwork, before they are averaged."
+    if np.isclose(got[0], single @ outputs):
+        return "gives each number of units the probability of one subnetwork. How many subnetworks have that number?"
     if np.isclose(got[0], outputs.mean()):
+        return "counts every number of units as equally probable. Are there as many subnetworks of each?"
+    if np.isclose(got[0], ensemble(n, v, b, 0.5)[0]):
         return "counts all subnetworks alike. Are they equally probable?"
-    if np.isclose(got[0], ensemble(h, w, b, 1 - p)[0]):
+    if np.isclose(got[0], ensemble(n, v, b, 1 - p)[0]):
         return "mixes up which probability goes with on and which with off."
-    if np.isclose(got[0], np.where(masks, 1 - p, p).prod(axis=1)[1:] @ outputs[1:]) and not np.isclose(got[0], mean):
-        return "leaves out the subnetwork in which all units are off."
+    if not np.isclose(got[0], mean) and np.isclose(got[0], [mean - shares[k] * outputs[k] for k in (0, n)]).any():
+        return "leaves out a subnetwork: the one with no unit on, or the one with all."
     if not np.isclose(got[0], mean):
-        return "has the mean of all subnetworks wrong. Do the probabilities of your subnetworks add up to 1?"
-    if np.isclose(got[1], max(0.0, b + p * h @ w)):
+        return "has the mean of all subnetworks wrong. Are all of them counted, with probabilities that add up to 1?"
+    if np.isclose(got[1], max(0.0, b + p * n * v)):
         return "has the mean right, but scales the pass by the probability of being off, as the slide does."
-    if np.isclose(got[1], max(0.0, (1 - p) * (b + h @ w))):
+    if np.isclose(got[1], max(0.0, (1 - p) * (b + n * v))):
         return "has the mean right, but scales the bias, too."
-    if np.isclose(got[1], max(0.0, b + h @ w)):
+    if np.isclose(got[1], max(0.0, b + n * v)):
         return "has the mean right, but does not scale the pass."
     return "has the mean right, but not the pass. The ReLU comes after the sum, also there."
 
@@ -236,9 +246,9 @@ EXERCISES = {
         expected=ensemble,
         explain=explain_ensemble,
         hints=(
-            "itertools.product([False, True], repeat=n) gives all masks of n units.",
-            "A mask's probability is a product over the units: one factor for each that is on, another for each off.",
-            "Mean: the sum of probability · relu(b + w · h of the units on). Pass: relu(b + factor · w · h of all).",
+            "All subnetworks with the same number of units on have the same output. Which numbers can there be?",
+            "math.comb(n, k) masks have k units on. Each has one factor for each unit on, another for each unit off.",
+            "Mean: the sum over k of masks · probability · relu(b + k · v). Pass: relu(b + factor · n · v).",
         ),
     ),
     "04-5": Exercise(

@@ -15,6 +15,7 @@ from IPython.display import display
 from tabulate import tabulate
 
 RUNS = Path(__file__).parents[1] / "data" / "runs"
+NUMBER = re.compile(r"[-−+]?[\d.,]*\d(e[-+]?\d+)?( ?%)?|")  # or an empty cell
 
 
 def show(figure, caption, alt):
@@ -45,23 +46,36 @@ def _data_uri(figure):
 
 
 def _caption(text):
-    return f'<p style="max-width: 46em; color: #555; margin: 0.2em 0 1em"><em>{text}</em></p>'
+    style = "max-width: 46em; color: var(--jp-content-font-color2, #555); margin: 0.2em 0 1em"  # of a dark theme, too
+    return f'<p style="{style}"><em>{text}</em></p>'
 
 
 class Table:
-    """Rows under headers: HTML in a notebook, plain text elsewhere."""
+    """Rows under headers: HTML in a notebook, plain text elsewhere. A column of numbers stands right, text left.
+
+    A float is shown with up to six digits; a string is shown as it was formatted.
+    """
 
     def __init__(self, rows, headers, caption=None):
-        self.rows, self.headers, self.caption = list(rows), list(headers), caption
+        self.rows = [[_shown(cell) for cell in row] for row in rows]
+        self.headers, self.caption = list(headers), caption
+
+    def _format(self, form):
+        columns = zip(*self.rows, strict=True)
+        align = ["right" if all(NUMBER.fullmatch(cell) for cell in column) else "left" for column in columns]
+        return tabulate(self.rows, self.headers, tablefmt=form, disable_numparse=True, colalign=align)
 
     def _repr_html_(self):
-        table = tabulate(self.rows, self.headers, tablefmt="html")
-        # Notebooks set cells flush right; tabulate marks the numbers, which is where that is wanted.
-        table = re.sub(r"<(t[dh])>", r'<\1 style="text-align: left;">', table)
+        # Notebooks set cells flush right unless they are told otherwise.
+        table = re.sub(r"<(t[dh])>", r'<\1 style="text-align: left;">', self._format("html"))
         return table + (_caption(self.caption) if self.caption else "")
 
     def __repr__(self):
-        return tabulate(self.rows, self.headers)
+        return self._format("simple")
+
+
+def _shown(cell):
+    return f"{cell:g}" if isinstance(cell, float) else "" if cell is None else str(cell)
 
 
 class Source:

@@ -71,6 +71,18 @@ def test_table_in_html_and_in_plain_text():
     assert repr(table).splitlines()[0].split() == ["name", "count"]
 
 
+def test_numbers_stand_right_and_keep_their_digits():
+    table = Table([["a", 1 / 3, "0.860", "1,200"], ["b", None, "12.10", "7 ± 1"]], ["name", "x", "y", "z"])
+    first, second = [
+        re.findall(r"text-align: (\w+);\">\s*(.*?)\s*</td>", row) for row in table._repr_html_().split("<tr>")[2:]
+    ]
+    assert first == [("left", "a"), ("right", "0.333333"), ("right", "0.860"), ("left", "1,200")]
+    assert second == [("left", "b"), ("right", ""), ("right", "12.10"), ("left", "7 ± 1")]
+    assert "0.860" in repr(table)
+    with pytest.raises(ValueError):
+        repr(Table([[1, 2], [3]], ["a", "b"]))
+
+
 def test_source_is_highlighted_and_stands_as_it_is():
     shown = show_source(show, Table)
     assert repr(shown).startswith("def show(") and "\n\n\nclass Table:" in repr(shown)

@@ -51,6 +51,8 @@ def test_rms_norm_backward_is_torchs():
             "a path too many",
         ),
         (with_deviation, "not the gradient yet"),
+        (lambda dy, x: dy / np.sqrt((x**2).sum(1, keepdims=True) + x.shape[1] * EPS), "or their sum"),
+        (lambda dy, x: ex03._rms_norm_backward(dy, x, 0), "epsilon"),
         (lambda dy, x: rms_norm_backward(dy, x).sum(1), "number of axes"),
     ],
 )
@@ -106,8 +108,9 @@ def test_prediction(wrong, says):
     refuses("03-2", lambda: wrong, says)
 
 
-def test_prediction_takes_whole_numbers():
-    accepts("03-2", lambda: (1 / 4, 1, 1, 3, 0))
+@pytest.mark.parametrize("form", [tuple, list, lambda values: tuple(np.float32(v) for v in values)])
+def test_prediction_takes_numbers_of_any_kind(form):
+    accepts("03-2", lambda: form((1 / 4, 1, 1, 3, 0)))
 
 
 # 03-3
@@ -178,6 +181,11 @@ def test_the_norms_are_torchs(number):
     assert groups(x, y.numpy()) == number
 
 
+def test_averages_and_groups_in_other_forms_are_right_too():
+    accepts("03-3", lambda batches, momentum: list(averages(batches, momentum)))
+    accepts("03-4", lambda x, y: np.int64(groups(x, y)))
+
+
 def test_groups_can_be_measured_by_means():
     accepts("03-4", lambda x, y: max(zero_groups(x, y), default=0))
 
@@ -226,6 +234,7 @@ def column(scale, weight):
         (lambda w, b, g, t, m, v: (fold(w, b, g, t, m, v)[0], g * b + t), "not the bias"),
         (lambda w, b, g, t, m, v: (w * column(g / np.sqrt(v), w), g * (b - m) / np.sqrt(v) + t), "epsilon"),
         (lambda w, b, g, t, m, v: (w * column(g / (v + EPS), w), g * (b - m) / (v + EPS) + t), "a deviation"),
+        (lambda w, b, g, t, m, v: (w * column(g / (np.sqrt(v) + EPS), w), b), "under the root"),
         (lambda w, b, g, t, m, v: (w, fold(w, b, g, t, m, v)[1]), "leaves the weight"),
         (lambda w, b, g, t, m, v: (-fold(w, b, g, t, m, v)[0], fold(w, b, g, t, m, v)[1]), "bias right"),
         (lambda w, b, g, t, m, v: (w * g.mean(), b), "not the same function"),
@@ -239,8 +248,9 @@ def test_fold(wrong, says):
 
 def test_fold_along_the_wrong_axis_of_a_square_weight_is_named():
     rng = np.random.default_rng(0)
-    weight, inputs = rng.normal(size=(3, 3)), rng.normal(size=(4, 3))
-    var = rng.uniform(0.5, 1, size=3)
-    wrong = weight * inputs[1] / np.sqrt(var + EPS)
-    sentence = ex03.explain_fold((weight, *inputs, var), (wrong, fold(weight, *inputs, var)[1]))
-    assert "inputs of the layer" in sentence
+    inputs, var = rng.normal(size=(4, 3)), rng.uniform(0.5, 1, size=3)
+    for shape in ((3, 3), (3, 2, 1, 3)):
+        weight = rng.normal(size=shape)
+        wrong = weight * inputs[1] / np.sqrt(var + EPS)
+        sentence = ex03.explain_fold((weight, *inputs, var), (wrong, fold(weight, *inputs, var)[1]))
+        assert "wrong axis" in sentence

@@ -60,7 +60,7 @@ def test_a_batch_outside_the_axis_widens_it():
 
 def test_shares_colours_cells_by_group():
     column = np.tile(np.arange(3), (2, 1))
-    cells = [r.get("fill") for r in rectangles(draw.shares({"batch norm": column}, 2, 3))]
+    cells = [r.get("fill") for r in rectangles(draw.shares({"batch norm": column}, 2, 3), **{"class": "cell"})]
     assert len(cells) == 6 and cells[:3] == cells[3:] and len(set(cells)) == 3
 
 

@@ -17,13 +17,18 @@ def _close(a, b):
 
 def draw_rms(rng):
     shape = int(rng.integers(2, 6)), int(rng.integers(3, 8))
-    return rng.normal(size=shape), rng.normal(rng.uniform(-2, 2), rng.uniform(0.5, 3), size=shape)
+    x = rng.normal(rng.uniform(-2, 2), rng.uniform(0.5, 3), size=shape)
+    return rng.normal(size=shape), x * rng.choice([0.01, 1])  # small samples, too: there epsilon counts
+
+
+def _rms_norm_backward(dy, x, eps):
+    r = np.sqrt((x**2).mean(1, keepdims=True) + eps)
+    x_hat = x / r
+    return (dy - x_hat * (dy * x_hat).mean(1, keepdims=True)) / r
 
 
 def rms_norm_backward(dy, x):
-    r = np.sqrt((x**2).mean(1, keepdims=True) + EPS)
-    x_hat = x / r
-    return (dy - x_hat * (dy * x_hat).mean(1, keepdims=True)) / r
+    return _rms_norm_backward(dy, x, EPS)
 
 
 def explain_rms(inputs, got):
@@ -33,6 +38,11 @@ def explain_rms(inputs, got):
     detour = x_hat * (dy * x_hat).mean(1, keepdims=True)
     if _close(got, dy / r):
         return "has the direct path alone. On what does r depend?"
+    if _close(got, _rms_norm_backward(dy, x, 0)):
+        return "forgets epsilon, which counts where a sample is small."
+    norm = np.sqrt(x.shape[1]) * r
+    if _close(got, dy / norm) or _close(got, (dy - detour) / norm):
+        return "divides by the length of the sample. Is the mean of squares in it, or their sum?"
     if _close(got, dy * r):
         return "undoes the forward pass. A gradient is not turned back into an input; it is multiplied by derivatives."
     if _close(got, (dy + detour) / r):
@@ -198,10 +208,11 @@ def explain_fold(inputs, got):
         return "forgets epsilon, which counts where a variance is small."
     if _close(got[0], _scaled(weight, gamma / (var + EPS))):
         return "divides by the variance. Activations are divided by a deviation."
-    if weight.shape[0] == weight.shape[1]:
-        along_inputs = np.swapaxes(_scaled(np.swapaxes(weight, 0, 1), scale), 0, 1)
-        if _close(got[0], along_inputs) or (weight.ndim == 2 and _close(got[0], weight * scale)):
-            return "scales the inputs of the layer instead of its outputs. Which axis of the weight is which?"
+    if _close(got[0], _scaled(weight, gamma / (np.sqrt(var) + EPS))):
+        return "adds epsilon to the deviation. In the chapter it stands with the variance, under the root."
+    fitting = (axis for axis in range(1, weight.ndim) if weight.shape[axis] == len(scale))
+    if any(_close(got[0], np.moveaxis(_scaled(np.moveaxis(weight, k, 0), scale), 0, k)) for k in fitting):
+        return "scales the weight along a wrong axis. Which of its axes belongs to the outputs?"
     if _close(got[0], weight):
         return "leaves the weight as it was. A stretch of the outputs has to go somewhere."
     if _close(got[1], new_bias):

@@ -412,7 +412,7 @@ def _download(name):
     source = PUBLISHED[name]
     folder = CACHE / source.layouts[0]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
         with FileLock(CACHE / ".lock", timeout=3600):
             for forgotten in CACHE.glob(".fetch-*"):  # left by a process that was killed
                 shutil.rmtree(forgotten, ignore_errors=True)
@@ -438,7 +438,7 @@ def _fetch_files(source, folder, scratch):
             _content(folder / file, size, md5)
         except DataUnavailable:
             _fetch_file(source.mirrors, file, size, md5, scratch)
-            os.replace(scratch / file, folder / file)
+            _keep(scratch / file, folder)
 
 
 def _fetch_archive(source, folder, scratch):
@@ -453,7 +453,13 @@ def _fetch_archive(source, folder, scratch):
             (scratch / file).write_bytes(members.extractfile(f"{inside}/{file}").read())
             _content(scratch / file, *known)
     for file in source.files:
-        os.replace(scratch / file, folder / file)
+        _keep(scratch / file, folder)
+
+
+def _keep(path, folder):
+    """Move a file into a folder, which is made only now that there is something to put there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.replace(path, folder / path.name)
 
 
 def _fetch_file(mirrors, file, size, md5, scratch):

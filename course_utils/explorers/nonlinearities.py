@@ -12,13 +12,13 @@ GRID = np.linspace(-6, 6, 241)
 
 
 def explore_softmax(activations, factor=1.0):
-    """A slider for s over the bars of softmax(s * activations); s = -1 is the lecture's slide, s = 1 is softmax."""
+    """A slider for c over the bars of softmax(c * activations); c = -1 is the lecture's slide, c = 1 is softmax."""
     slider = widgets.FloatSlider(
         value=factor,
         min=-3,
         max=3,
         step=0.25,
-        description="s",
+        description="c",
         readout_format=".2f",
         layout=widgets.Layout(width="500px"),
     )

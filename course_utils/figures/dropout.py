@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator
 
 from course_utils.figures import svg
-from course_utils.figures.style import COLORS
+from course_utils.figures.style import COLORS, log_ticks
 
 INK, BLUE, ORANGE, GREY = COLORS["ink"], COLORS["blue"], COLORS["orange"], COLORS["grey"]
 CYCLE = [COLORS[name] for name in ("blue", "red", "green", "purple", "orange")]
@@ -150,9 +150,7 @@ def over(x, panels, xlabel, *, logx=False, logy=False, levels=None):
         for (label, height), style in zip((levels or {}).items(), ("--", ":"), strict=False):
             ax.axhline(height, color=INK, linewidth=1.5, linestyle=style, label=label)
         if logx:
-            ax.set_xscale("log")
-            ax.set_xticks(list(x), [f"{value:g}" for value in x], minor=False)
-            ax.minorticks_off()
+            log_ticks(ax, x)
         if logy:
             ax.set_yscale("log")
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -113,7 +113,7 @@ def shares(names, parameters, connections):
         percent = 100 * np.asarray(counts) / np.sum(counts)
         bars = axes.barh(place + offset, percent, 0.38, color=colour, label=label)
         axes.bar_label(bars, [f"{p:.1f}" for p in percent], padding=3, fontsize=9)
-    axes.set(yticks=place, yticklabels=names, xlabel="share of the network (%)", xlim=(0, 100))
+    axes.set(yticks=place, yticklabels=names, xlabel="share of the sum over these layers (%)", xlim=(0, 100))
     axes.invert_yaxis()
     axes.legend(loc="lower right")
     return figure

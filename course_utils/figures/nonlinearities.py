@@ -19,30 +19,25 @@ OF = {
 
 def softmax_bars(activations, probabilities, factor):
     """SVG: activations as bars on the left, the softmax of `factor` times them on the right; the largest is marked."""
-    activations, probabilities = np.asarray(activations), np.asarray(probabilities)
-    largest = int(activations.argmax())
-    row, middle, reach = 34, 170, 110
-    height = 60 + row * len(activations)
-    unit = reach / max(1e-12, np.abs(activations).max())
+    activations = np.asarray(activations, float)
+    largest, row, middle, left = int(activations.argmax()), 34, 170, 340
+    height = 56 + row * len(activations)
+    unit = 110 / max(1e-12, np.abs(activations).max())
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {height}" width="680" height="{height}" '
-        f'style="background: white; max-width: 100%" font-family="sans-serif" font-size="15" fill="{COLORS["ink"]}">',
-        f'<text x="{middle}" y="24" text-anchor="middle">activations a</text>',
-        f'<text x="340" y="24">softmax({factor:g} a)</text>',
-        f'<line x1="{middle}" y1="36" x2="{middle}" y2="{height - 12}" stroke="{COLORS["grey"]}"/>',
-        f'<line x1="340" y1="36" x2="340" y2="{height - 12}" stroke="{COLORS["grey"]}"/>',
+        svg.text(middle, 24, "activations a"),
+        svg.text(left, 24, f"softmax({factor:g} a)", anchor="start"),
+        svg.line(middle, 36, middle, height - 8, COLORS["grey"]),
+        svg.line(left, 36, left, height - 8, COLORS["grey"]),
     ]
     for k, (a, p) in enumerate(zip(activations, probabilities, strict=True)):
-        y = 42 + k * row
-        colour = COLORS["orange"] if k == largest else COLORS["blue"]
-        left = min(middle, middle + unit * a)
+        y, colour = 42 + k * row, COLORS["orange" if k == largest else "blue"]
         parts += [
-            f'<rect x="{left:.1f}" y="{y}" width="{unit * abs(a):.1f}" height="22" fill="{colour}"/>',
-            f'<text x="8" y="{y + 16}">{a:+.1f}</text>',
-            f'<rect x="340" y="{y}" width="{250 * p:.1f}" height="22" fill="{colour}"/>',
-            f'<text x="{348 + 250 * p:.1f}" y="{y + 16}">{p:.3f}</text>',
+            svg.text(8, y + 16, f"{a:+.1f}", anchor="start"),
+            svg.box(min(middle, middle + unit * a), y, unit * abs(a), 22, stroke=0, fill=colour, kind="bar"),
+            svg.box(left, y, 250 * p, 22, stroke=0, fill=colour, kind="bar"),
+            svg.text(left + 8 + 250 * p, y + 16, f"{p:.3f}", anchor="start"),
         ]
-    return "".join(parts) + "</svg>"
+    return svg.picture(680, height, *parts)
 
 
 def temperature_bars(activations, probabilities, naive, temperature):

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from course_utils.figures.style import COLORS
+from course_utils.figures.style import COLORS, log_ticks
 from course_utils.figures.svg import box, line, picture, text
 
 # A path of the gradient keeps its colour in all figures.
@@ -145,10 +145,10 @@ def evolution(steps, accuracy, inputs):
     return figure
 
 
-def over(x, rows, xlabel, ylabel, *, ax=None, base=2):
+def over(x, rows, xlabel, ylabel, *, ax=None):
     """Figure: a quantity over a setting; each seed a thin line, their mean a thick one.
 
-    x: the settings, on a logarithmic axis of that base; rows: name -> array settings x seeds.
+    x: the settings, on a logarithmic axis; rows: name -> array settings x seeds.
     Names that agree up to the comma share a colour, and the second of them is dashed.
     """
     if ax is None:
@@ -160,10 +160,8 @@ def over(x, rows, xlabel, ylabel, *, ax=None, base=2):
         if stem not in seen:
             seen[stem] = NETWORK.get(stem) or next(colours)
         _seeds(ax, x, values, seen[stem], name, "o" + dash)
-    ax.set_xscale("log", base=base)
+    log_ticks(ax, x)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.set_xticks(list(x), [f"{value:g}" for value in x])
-    ax.minorticks_off()
     ax.legend(fontsize=9, handlelength=3)
     return ax.figure
 
@@ -172,7 +170,7 @@ def settings(x_rates, by_rate, x_scales, by_scale, ylabel):
     """Figure: two panels of `over`, the learning rate and the initial deviation of the weights."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.7), sharey=True)
     over(x_rates, by_rate, "learning rate", ylabel, ax=left)
-    over(x_scales, by_scale, "initial deviation of the weights", "", ax=right, base=10)
+    over(x_scales, by_scale, "initial deviation of the weights", "", ax=right)
     return figure
 
 

@@ -38,3 +38,10 @@ def use_course_style():
             "savefig.bbox": "tight",
         }
     )
+
+
+def log_ticks(ax, values):
+    """Make the horizontal axis logarithmic, with a tick at each of the settings `values` and no other."""
+    ax.set_xscale("log")
+    ax.set_xticks(list(values), [f"{value:g}" for value in values])
+    ax.minorticks_off()

@@ -44,6 +44,22 @@ def test_wrong_shows_where_and_not_what(capsys):
     assert repr(RIGHT(*inputs)) not in text
 
 
+def test_a_function_without_parameters_is_tried_once(capsys):
+    def stuck():
+        return 1 / 0
+
+    assert said(capsys, "06-2", checking.find("06-2").expected) == "06-2: right\n"
+    assert said(capsys, "06-2", stuck).splitlines()[1:] == [
+        "    Called, it stopped with ZeroDivisionError: division by zero."
+    ]
+
+
+def test_what_it_gave_is_shown_in_short(capsys):
+    for given, shown in (("a" * 150, "a" * 150), ("a" * 1000, "a" * 150)):
+        text = said(capsys, "06-1", lambda *inputs, given=given: given)
+        assert f"it gave '{shown}" in text and len(text) < 500 and ("..." in text) == (given != shown)
+
+
 @pytest.mark.parametrize("exercise_id", ["06-9", "6-1", "99-1", "", None, 3, "06", ("06-1",)])
 def test_unknown_ids_name_the_known(exercise_id, capsys):
     text = said(capsys, exercise_id, RIGHT)
@@ -70,6 +86,9 @@ class Shouting(Exception):
         (KeyboardInterrupt(), "interrupted"),
         (MemoryError(), "memory"),
         (RecursionError(), "calls itself"),
+        (OverflowError(), "a number that is too large"),
+        (ModuleNotFoundError("no module"), "imports something that is not there"),
+        (ImportError(), "imports something that is not there"),
         (GeneratorExit(), "stops with an error"),
         (Shouting(), "could not be checked"),
         (checking.TimeUp(), "takes too long"),
@@ -81,6 +100,43 @@ def test_exceptions(error, says, capsys):
 
     text = said(capsys, "06-1", f)
     assert says in text and text.startswith("06-1: ")
+
+
+@pytest.mark.parametrize("exercise_id", ["06-1", "02-1", "02-2", "04-5"])
+def test_whole_numbers_without_end(exercise_id, capsys):
+    want = checking.find(exercise_id).expected(*trials(checking.find(exercise_id), checking.SEED)[0])
+    for number in (10**30, 10**400, 10**6000):
+        value = (number, *want[1:]) if isinstance(want, tuple) else number
+        text = said(capsys, exercise_id, lambda *inputs, value=value: value)
+        assert text.startswith(f"{exercise_id}: <lambda> ") and "could not be checked" not in text
+        assert number < 10**100 or "a number that is too large" in text
+
+
+def test_a_mistake_in_explain_is_told_by_the_exercise(monkeypatch, capsys):
+    def explain(inputs, got):
+        raise ValueError("operands could not be broadcast")
+
+    monkeypatch.setitem(ex06.EXERCISES, "06-1", Exercise(**(vars(ex06.EXERCISES["06-1"]) | {"explain": explain})))
+    assert said(capsys, "06-1", lambda *inputs: (0, 0)) == "06-1: could not be checked (ValueError)\n"
+
+
+def test_examples_are_short(capsys):
+    def wordy(*inputs):
+        raise ValueError("word " * 5000 + "\nnext line")
+
+    lines = said(capsys, "06-1", wordy).splitlines()
+    assert len(lines) == 2 and "ValueError: word word" in lines[1] and len(lines[1]) < 400
+    lines = said(capsys, "03-3", lambda batches, momentum: (np.zeros(9), [np.zeros((2, 1))])).splitlines()
+    assert (
+        len(lines) == 2 and "it gave (np.array([0.0, 0.0, 0.0" in lines[1] and "[np.array([[0.0], [0.0]])])" in lines[1]
+    )
+    lines = said(capsys, "01-1", lambda a, temperature: np.zeros((9, 9))).splitlines()
+    assert "it gave <array of float64, shape (9, 9)>" in lines[1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_wrong_answer_that_overflows_the_explanation_gives_no_warning(capsys):
+    assert "no probabilities" in said(capsys, "01-1", lambda a, temperature: np.full(a.shape, 1e308))
 
 
 def test_a_wrong_number_of_parameters(capsys):
@@ -139,6 +195,13 @@ def test_changed_inputs_are_noticed():
     assert "changes its inputs" in review(exercise, inputs, reply) and np.array_equal(inputs[0], before)
 
 
+def test_where_several_answers_are_right_accept_decides():
+    draw, accept = lambda rng: (3,), lambda inputs, got: got > inputs[0]
+    exercise = Exercise(1, draw, lambda n: n, lambda inputs, got: "is too small.", (), accept=accept)
+    assert review(exercise, (3,), {"value": 4, "changed": False}) is None
+    assert review(exercise, (3,), {"value": 3, "changed": False}) == "is too small."
+
+
 def test_draws_differ_and_are_repeated():
     exercise = checking.find("06-1")
     assert trials(exercise, 1) == trials(exercise, 1) != trials(exercise, 2)
@@ -158,8 +221,11 @@ def test_draws_differ_and_are_repeated():
         (np.array([0, np.inf]), np.zeros(2), "NaN or infinity"),
         (np.zeros(2, bool), np.zeros(2), "booleans where floats"),
         (np.zeros(2), np.zeros(2, int), "floats where whole numbers"),
-        (np.zeros(2, complex), np.zeros(2), "neither number, list nor array"),
-        (np.array([None, 1]), np.zeros(2), "neither number, list nor array"),
+        (np.zeros(2, complex), np.zeros(2), "an array of something else than real numbers"),
+        (np.array([None, 1]), np.zeros(2), "an array of something else than real numbers"),
+        (1j, 1.0, "a complex number where a float"),
+        (np.complex128(1), 1.0, "a complex number where a float"),
+        ((n for n in [1]), [1], "a generator (put list() around it) where a list"),
         (2.0, 2, "Use // for division"),
         (True, 1, "True or False"),
         (1, True, "a whole number where True or False"),
@@ -185,6 +251,7 @@ def test_form_refuses(got, want, says):
         (np.int64(3), 3),
         (3, 3.0),
         (np.float32(0.5), 0.5),
+        (np.longdouble(0.5), 0.5),
         ([1, 2], (1, 2)),
         ((1, 2), [1]),
         (torch.Size([1, 2]), (1, 2)),
@@ -192,6 +259,8 @@ def test_form_refuses(got, want, says):
         (np.zeros(2, int), np.zeros(2)),
         (np.zeros(2, np.float32), np.zeros(2)),
         (np.zeros(2, np.uint8), np.zeros(2, int)),
+        (float("inf"), float("inf")),
+        (np.array([0, np.inf]), np.array([0, np.inf])),
     ],
 )
 def test_form_accepts(got, want):
@@ -206,11 +275,21 @@ def test_a_tuple_of_another_class_is_a_tuple():
     assert plain([Stranger((1, Stranger((2,))))]) == [(1, (2,))] and type(plain(Stranger())) is tuple
 
 
+def test_an_array_of_another_class_is_an_array_and_a_copy():
+    class Stranger(np.ndarray):
+        def __eq__(self, other):
+            return True
+
+    value = np.zeros(2).view(Stranger)
+    assert type(plain(value)) is np.ndarray and not np.shares_memory(plain(value), value)
+
+
 def test_same():
     assert same(1 + 1e-9, 1.0) and not same(1.001, 1.0) and same(1, 1.0) and not same(True, 1) and not same(1.0, 1)
     assert same([1, (2.0, 3)], (1, [2.0, 3])) and not same([1, 2], [1]) and not same([1], 1)
     assert same(np.float32([0.1, 0.2]), np.array([0.1, 0.2])) and not same(np.zeros(2), np.zeros((2, 1)))
     assert not same(np.array([10**9 + 1]), np.array([10**9])), "whole numbers have no tolerance"
+    assert not same(1, [1]) and not same(np.array([1]), [1]) and not same([1], {1: 1})
     assert same({"a": 1.0}, {"a": 1.0}) and not same({"a": 1.0}, {"b": 1.0}) and not same(float("nan"), 1.0)
 
 
@@ -259,6 +338,7 @@ def test_what_is_not_plain_travels_as_its_name_only():
         "{}",
         '{"array": 1}',
         '{"array": ["O", [1], "AAAA"]}',
+        '{"array": ["S3", [1], "AAAA"]}',
         '{"array": ["<f8", [9], "AAAA"]}',
         '{"array": ["<f8", [-1, 0], ""]}',
         '{"tuple": 1}',

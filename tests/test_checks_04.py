@@ -105,6 +105,7 @@ def test_prediction_is_what_sampling_gives():
         (lambda x, u, p, training: x * (u >= p) / (1 - p) if training else x * (1 - p), "wrong at test time"),
         (lambda x, u, p, training: x * (u >= p) / (1 - p) if training else x * p, "wrong at test time"),
         (lambda x, u, p, training: x * (u >= 0.5) / (1 - p) if training else x, "not right in training"),
+        (lambda x, u, p, training: x * (u > p) / (1 - p) if training else x, "whose u is exactly p"),
         (lambda x, u, p: x, "TypeError"),
     ],
 )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from checks import accepts, check_is_sound, refuses
 
+from course_utils.exercises import checking
 from course_utils.exercises.checks import ex06
 from course_utils.exercises.checks.ex06 import design, field, input_sizes, prediction, unread
 
@@ -44,6 +45,13 @@ def test_mistakes_are_told_apart():
         smallest = input_sizes(*inputs)[0]
         assert size * stride not in (smallest, input_sizes(size, kernel_size, stride, padding, 1)[0])
         assert stride not in (padding, 2 * padding) and 2 * padding <= dilation * (kernel_size - 1)
+
+
+@pytest.mark.parametrize("value", [[[1]], [None], [{}], [0.5], [np.zeros(2)]])
+def test_pixels_are_whole_numbers_also_where_none_is_unread(value):
+    exercise = ex06.EXERCISES["06-4"]
+    inputs = next(inputs for inputs in checking.trials(exercise, 1) if not unread(*inputs))
+    assert "no whole number" in checking.review(exercise, inputs, {"value": value, "changed": False})
 
 
 def predicted(layer=None, shape=None, parameters=5, multiply_adds=4):

@@ -1,7 +1,9 @@
 """Grading, with submissions good, half done, broken and hostile: each costs itself only and gets the right status."""
 
 import csv
+import inspect
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ import pytest
 pytest.importorskip("nbgrader", reason="nbgrader is not installed (the extra `grade`)")
 
 from course_utils.__main__ import main
-from course_utils.exercises import checking, marking, sandbox
+from course_utils.exercises import checking, grading, marking, sandbox
 from course_utils.exercises.grading import grade
 from course_utils.exercises.marking import intake
 from course_utils.exercises.masters import learner_version, master, role
@@ -85,6 +87,15 @@ def graded(bubblewrap, released, solutions, tmp_path_factory):
     exits["06-5"] = solutions["06-5"] + "\nprint('x' * 10**8)"
     hand_in(work, "exits", released, exits)
     hand_in(work, "syntax error", released, solutions | {"06-1": "def input_sizes(:", "06-2": "prediction = 5"})
+    elsewhere = nbformat.from_dict(released)
+    for cell in elsewhere.cells:
+        if cell.id == "06-6":
+            cell.metadata, cell.id, cell.source = {}, "mine", "All five claims are wrong."
+    elsewhere.cells.append(nbformat.v4.new_code_cell("print('half a letter: \\ud800')"))
+    hand_in(work, "answer elsewhere", elsewhere, solutions)
+    hand_in(work, os.fsdecode(b"J\xf6rg"), released, {"06-3": solutions["06-3"]})
+    hand_in(work, "two\nlines", released, {"06-3": solutions["06-3"]})
+    (work / "linked").symlink_to(work / "perfect")
     (work / "no notebook").mkdir()
     (work / "no notebook" / "readme.txt").write_text("I forgot")
     for student, text in (
@@ -96,7 +107,7 @@ def graded(bubblewrap, released, solutions, tmp_path_factory):
         (work / student).mkdir()
         (work / student / NAME).write_text(text)
     (work / "link").mkdir()
-    (work / "link" / NAME).symlink_to("/etc/passwd")
+    (work / "link" / NAME).symlink_to(work / "perfect" / NAME)
     (work / ".DS_Store").write_text("")
     assert main(["grade", "06", "--submissions", str(work), "--out", str(out)]) == 0
     return rows(out), out, work
@@ -114,12 +125,16 @@ def graded(bubblewrap, released, solutions, tmp_path_factory):
         ("deleted", "tampered", {"06-2": 3}, "0"),
         ("exits", "out_of_memory", {"06-2": 3, "06-5": 4}, "4"),
         ("syntax error", "ok", {"06-3": 2, "06-4": 3, "06-5": 4}, "4"),
+        ("answer elsewhere", "ok", POINTS, "4"),
+        ("Jörg", "ok", {"06-3": 2}, "0"),
+        ("two\nlines", "ok", {"06-3": 2}, "0"),
         ("no notebook", "missing", {}, "0"),
         ("not json", "unreadable", {}, "0"),
         ("nested", "unreadable", {}, "0"),
         ("other json", "unreadable", {}, "0"),
         ("half a letter", "unreadable", {}, "0"),
         ("link", "unreadable", {}, "0"),
+        ("linked", "unreadable", {}, "0"),
     ],
 )
 def test_points_and_status(graded, student, status, points, manual):
@@ -136,13 +151,25 @@ def test_feedback_helps_and_shows_nothing_of_what_was_tried(graded):
     half = (out / "feedback" / "half-done.md").read_text()
     assert "4 of 18 points" in half and "misses a pixel" in half and "still to do" in half
     assert "takes too long" in (out / "feedback" / "endless.md").read_text()
+    for student, word in (("no notebook", "was handed in"), ("tampered", "were put back"), ("link", "is no notebook")):
+        assert word in (out / "feedback" / f"{student}.md").read_text()
     seed = json.loads((out / "batch.json").read_text())["seed"]
     for exercise in checking.checks("06").EXERCISES.values():
+        names = inspect.signature(exercise.expected).parameters
         for inputs in checking.trials(exercise, seed):
             assert not inputs or repr(inputs) not in half
+            as_check_shows_them = [f"{name}={value}" for name, value in zip(names, inputs, strict=True)]
+            assert not any(text in half for text in as_check_shows_them)
 
 
-def test_gradebook_waits_for_marks_by_hand_and_a_regrade_keeps_them(graded, released, solutions, tmp_path):
+def test_a_teacher_sees_what_the_cells_printed_in_short(graded):
+    _, out, _ = graded
+    cells = nbformat.read(out / "nbgrader/autograded/exits" / NAME.removesuffix(".ipynb") / NAME, as_version=4).cells
+    (printed,) = next(cell.outputs for cell in cells if cell.id == "06-5")
+    assert set(printed.text) == {"x"} and len(printed.text) == 20_000
+
+
+def test_gradebook_waits_for_marks_by_hand_and_a_regrade_keeps_them(graded, released, solutions, tmp_path, monkeypatch):
     from nbgrader.api import Gradebook
 
     work, out = tmp_path / "in", tmp_path / "out"
@@ -156,7 +183,8 @@ def test_gradebook_waits_for_marks_by_hand_and_a_regrade_keeps_them(graded, rele
         comment = gradebook.find_comment("06-6", topic, topic, "perfect")
         comment.manual_comment = "What about | the border?"
         gradebook.db.commit()
-    grade("06", work, out)
+    monkeypatch.chdir(tmp_path)
+    grade("06", "in", "out")
     row = rows(out)["perfect"]
     assert (row["score"], row["manual_max"], row["06-6"]) == ("17.5", "0", "3.5")
     assert (out / "batch.json").read_text() == seed
@@ -171,6 +199,33 @@ def test_no_submissions(what, tmp_path, capsys):
     assert main(["grade", "06", "--submissions", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
     assert "holds no submissions; expected" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("names", [("a[1]", "a(1)"), ("Anna", "Anna "), ("J\xf6rg", os.fsdecode(b"J\xf6rg"))])
+def test_two_folders_that_would_be_one_student(names, tmp_path, capsys):
+    for name in names:
+        (tmp_path / "in" / name).mkdir(parents=True)
+    assert main(["grade", "06", "--submissions", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
+    assert "look like one student; rename one" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_nbgrader_cannot_work_in(tmp_path, capsys):
+    (tmp_path / "in" / "someone").mkdir(parents=True)
+    assert main(["grade", "06", "--submissions", str(tmp_path / "in"), "--out", str(tmp_path / "out [1]")]) == 2
+    assert "in its path; name another" in capsys.readouterr().err
+    assert not (tmp_path / "out [1]").exists()
+
+
+def test_a_mistake_of_the_graders_is_not_the_students(graded, released, monkeypatch):
+    def mistaken(*given):
+        raise ZeroDivisionError("of ours")
+
+    _, out, work = graded
+    monkeypatch.setattr(grading, "mark_notebook", mistaken)
+    path, checks = work / "untouched" / NAME, checking.checks("06")
+    with pytest.raises(ZeroDivisionError, match="of ours"):
+        grading._grade_one("untouched", path, out / "nbgrader", released, checks, course=None, seed=0)
 
 
 def test_wrong_chapter(tmp_path, capsys):
@@ -206,9 +261,48 @@ def test_intake_takes_text_only(released, solutions, tmp_path):
     notebook, tampered = intake(path, released)
     assert not tampered and notebook.metadata == released.metadata
     assert "<script>" not in nbformat.writes(notebook) and "attachments" not in nbformat.writes(notebook)
-    raw["cells"].append(raw["cells"][3])
+    raw["cells"] += [raw["cells"][3] | {"source": "old = 1"}, raw["cells"][4]]  # an answer and its check, copied
     path.write_text(json.dumps(raw))
-    assert intake(path, released)[1]  # one id twice
+    twice, tampered = intake(path, released)
+    assert not tampered and len(twice.cells) == len(notebook.cells) + 2
+    assert [cell.source for cell in twice.cells[:-2]] == [cell.source for cell in notebook.cells]
+    assert not any(map(role, twice.cells[-2:]))
+
+
+def test_a_text_runs_no_script_in_the_browser_of_a_teacher(released, tmp_path):
+    from nbconvert.filters.markdown_mistune import markdown2html_mistune as html
+
+    text = "If $a<b$ and 1 < 2:\n<script>alert(1)</script>\n\n<img src=x onerror=alert(2)> [x](javascript:alert(3))"
+    text += "\n\n<!-- x --><svg/onload=alert(4)> [y][1] <javascript:alert(5)>\n\n[1]: javascript:alert(6)"
+    path = hand_in(tmp_path, "someone", released, {"06-6": text, "06-1": "x = 1 <a"})
+    raw = json.loads(path.read_text())
+    raw["cells"] += [{"cell_type": kind, "metadata": {}, "source": text} for kind in ("markdown", "raw", "html")]
+    path.write_text(json.dumps(raw))
+    notebook, tampered = intake(path, released)
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown" and "alert" in cell.source]
+    assert not tampered and len(texts) == 4 and any(cell.source == "x = 1 <a" for cell in notebook.cells)
+    for shown in map(html, texts):
+        assert not any(tag in shown for tag in ("<script", "<img", "<svg", "<!--", "<a")), shown
+        assert "1 &lt; 2" in shown and "alert(1)" in shown
+
+
+def test_a_file_that_is_too_large_is_not_read(released, tmp_path, monkeypatch):
+    path = hand_in(tmp_path, "someone", released)
+    monkeypatch.setattr(marking, "LIMITS", Limits(notebook=path.stat().st_size))
+    intake(path, released)
+    monkeypatch.setattr(marking, "LIMITS", Limits(notebook=path.stat().st_size - 1))
+    with pytest.raises(marking.Unreadable):
+        intake(path, released)
+
+
+def test_intake_knows_other_line_ends(released, solutions, tmp_path):
+    path = hand_in(tmp_path, "someone", released, solutions)
+    raw = json.loads(path.read_text())
+    for cell in raw["cells"]:
+        cell["source"] = "".join(cell["source"]).replace("\n", "\r\n")
+    path.write_text(json.dumps(raw))
+    notebook, tampered = intake(path, released)
+    assert not tampered and not any("\r" in cell.source for cell in notebook.cells)
 
 
 # The sandbox itself
@@ -218,6 +312,22 @@ def test_intake_takes_text_only(released, solutions, tmp_path):
 def course(bubblewrap):
     with public_course(("arithmetic.py", "scratch")) as folder:
         yield folder
+
+
+def test_cells_take_no_time_from_the_exercise_after_them(course):
+    """Neither before the first exercise nor when they run again, after a lost sandbox."""
+    quick = checking.Exercise(**(vars(checking.find("06-1")) | {"seconds": 1.0}))
+    right = (
+        "def input_sizes(n, k, s, p, d):\n    small = (n - 1) * s + d * (k - 1) + 1 - 2 * p\n"
+        "    return small, small + s - 1"
+    )
+    code = marking.Code(["import time; time.sleep(1.2)", right, "def endless(*inputs):\n    while True: pass"], course)
+    try:
+        assert marking.mark(code, quick, "input_sizes", seed=5) == marking.Mark(2, "right")
+        assert marking.mark(code, quick, "endless", seed=5).status == "timeout"
+        assert marking.mark(code, quick, "input_sizes", seed=5) == marking.Mark(2, "right")
+    finally:
+        code.close()
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +371,26 @@ def test_writes_stay_inside_and_small(box):
     fill = "for i in range(100):\n    open(f'/tmp/{i}', 'wb').write(bytes(8 * 2**20))"
     assert box.ask({"run": fill}, 60)["error"] == "OSError"
     assert box.ask({"run": "for i in range(100):\n    os.path.exists(f'/tmp/{i}') and os.remove(f'/tmp/{i}')"}, 30)
+
+
+def test_what_a_cell_does_to_stdout_is_its_own_affair(course):
+    with Sandbox(course) as box:
+        many = "import sys\nfor _ in range(10**5): print('x' * 100)\nassert len(sys.stdout.kept) < 10**4"
+        assert box.ask({"run": many}, 30)["error"] is None
+        assert box.ask({"run": "import io\nsys.stdout = io.StringIO()"}, 30)["error"] is None
+        assert box.ask({"run": "x = 3"}, 30) == {"printed": "", "error": None}
+
+
+def test_a_fork_replies_once(box):
+    assert box.ask({"run": "import os\ndef forked(x):\n    os.fork()\n    return x"}, 30)["error"] is None
+    for number in range(10):
+        assert box.ask({"call": "forked", "inputs": (number,)}, 30)["value"] == number
+
+
+def test_numbers_of_other_kinds_come_back(box):
+    box.ask({"run": "import numpy as np\ndef f(x): return np.longdouble(x)\ndef g(x): return 10**6000"}, 30)
+    assert box.ask({"call": "f", "inputs": (0.5,)}, 30)["value"] == 0.5
+    assert box.ask({"call": "g", "inputs": (0.5,)}, 30) == {"error": "OverflowError"}
 
 
 def test_patched_numpy_and_equal_to_all_change_nothing(box):

@@ -69,6 +69,7 @@ def trials(exercise, seed):
     return [plain(tuple(exercise.draw(rng))) for _ in range(count)]
 
 
+@np.errstate(all="ignore")  # what a wrong answer overflows in here is no news for the learner
 def review(exercise, inputs, reply):
     """What is wrong with a reply to some inputs, in one sentence without any value; None where nothing is.
 
@@ -93,14 +94,18 @@ def review(exercise, inputs, reply):
     return None
 
 
+NO_MODULE = "imports something that is not there. Python, NumPy and the cells of the notebook are enough."
 ERRORS = {
     "MemoryError": "needs more memory than there is.",
     "RecursionError": "calls itself without end.",
+    "OverflowError": "comes to a number that is too large.",
     "Undefined": "is not there. Does its cell run without an error, and is the name of the function unchanged?",
     "TooLarge": "returns far more data than was asked for.",
     "NoReply": "brought the whole process down.",
     "SystemExit": "ends the whole program instead of returning. Take out exit() or quit().",
     "KeyboardInterrupt": "was interrupted.",
+    "ImportError": NO_MODULE,
+    "ModuleNotFoundError": NO_MODULE,
     "TypeError": "stops with a TypeError. Does it take the inputs that the text names, and in that order?",
 }
 
@@ -152,9 +157,19 @@ def _array_form(got, want):
     return None
 
 
+FOREIGN = {
+    "torch.Tensor": "a torch tensor",
+    "numpy.ndarray": "an array of something else than real numbers",
+    "builtins.complex": "a complex number",
+    "numpy.complex128": "a complex number",
+    "builtins.generator": "a generator (put list() around it)",
+    "builtins.range": "a range",
+}
+
+
 def _kind(value):
     if isinstance(value, Foreign):
-        return "a torch tensor" if value.kind == "torch.Tensor" else "something that is neither number, list nor array"
+        return FOREIGN.get(value.kind, "something that is neither number, list nor array")
     names = {bool: "True or False", int: "a whole number", float: "a float", str: "a text", list: "a list"}
     names |= {tuple: "a tuple", dict: "a dict", np.ndarray: "a NumPy array", type(None): "None"}
     return names[type(value)]
@@ -223,27 +238,46 @@ def _example(exercise, inputs, reply, error):
     if "value" in reply:
         came = f"it gave {_short(reply['value'])}"
     else:
-        came = f"it stopped with {error}" if error else "it did not end"
+        came = f"it stopped with {_cut(error)}" if error else "it did not end"
     if given:
         return f"\n    With {given} {came}."
     return f"\n    Called, {came}." if error else ""
 
 
-def _short(value, width=160):
+WIDTH = 160  # of what is shown of a value
+
+
+def _short(value):
+    return _cut(_text(value))
+
+
+def _text(value):
     if isinstance(value, np.ndarray):
-        return f"<array of {value.dtype}, shape {value.shape}>"
-    text = value.kind if isinstance(value, Foreign) else repr(value)
-    return text if len(text) <= width else text[: width - 3] + "..."
+        whole = f"np.array({value.tolist()})" if 0 < value.size <= 12 else ""
+        return whole if 0 < len(whole) <= WIDTH else f"<array of {value.dtype}, shape {value.shape}>"
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(_text, value))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
+    return value.kind if isinstance(value, Foreign) else repr(value)
+
+
+def _cut(text):
+    text = " ".join(text.split())
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
 
 
 def check(exercise_id, function):
     """Try `function` as the answer to an exercise ("06-1") and print what comes of it. Never raises."""
     try:
-        print(feedback(exercise_id, function))
+        find(exercise_id)
     except ImportError:
         print(f"{exercise_id}: the checks are not here; the grader has them")
+        return
     except ValueError as error:
         print(error)
+        return
+    try:
+        print(feedback(exercise_id, function))
     except BaseException as error:  # a check that stops a notebook teaches nothing
         print(f"{exercise_id}: could not be checked ({type(error).__name__})")
 

@@ -22,7 +22,7 @@ from course_utils.exercises.masters import master, role
 from course_utils.exercises.release import course_directory, generate, nbgrader, quiet
 from course_utils.exercises.sandbox import Sandbox, public_course
 
-NOT_FOR_NBGRADER = str.maketrans("[]*?", "()+!")  # a student's name becomes a pattern there
+NOT_FOR_NBGRADER = str.maketrans("[]*?\n\r", "()+!  ")  # a student's name becomes a pattern there
 
 
 @dataclass
@@ -54,7 +54,7 @@ def grade(chapter, submissions, out):
     path = master(chapter)
     checks = checking.checks(chapter)
     submissions, out = Path(submissions).resolve(), Path(out).resolve()
-    students = sorted(p.name for p in submissions.glob("[!.]*") if p.is_dir()) if submissions.is_dir() else []
+    students = _students(submissions)
     if not students:
         raise ValueError(f"{submissions} holds no submissions; expected {submissions}/STUDENT/{path.name}")
     if set("*?[]") & set(str(out)):
@@ -65,11 +65,33 @@ def grade(chapter, submissions, out):
         root = out / "nbgrader"
         released = nbformat.read(generate(path, root), as_version=4)
         rows = []
-        for student in tqdm(students, desc=f"grade {chapter}", unit="submission"):
-            rows.append(_grade_one(student, submissions / student / path.name, root, released, checks, course, seed))
+        for student, folder in tqdm(students.items(), desc=f"grade {chapter}", unit="submission"):
+            rows.append(_grade_one(student, folder / path.name, root, released, checks, course, seed))
             _write(out / "feedback" / f"{student}.md", _feedback(rows[-1]))
     _write_grades(out / "grades.csv", rows)
     print(f"{len(rows)} submissions graded: {out / 'grades.csv'}")
+
+
+def _students(submissions):
+    """The folders of the students by name. Raises ValueError for two that nbgrader would take for one student."""
+    found, known = {}, {}
+    for folder in sorted(submissions.glob("[!.]*")) if submissions.is_dir() else []:
+        if folder.is_dir():
+            name = os.fsencode(folder.name)
+            try:
+                name = name.decode()
+            except UnicodeDecodeError:  # out of an old zip file
+                name = name.decode("latin-1")
+            other = known.setdefault(_known_as(name), name)
+            if name in found or other != name:
+                raise ValueError(f"{submissions}: the folders {other!r} and {name!r} look like one student; rename one")
+            found[name] = folder
+    return found
+
+
+def _known_as(student):
+    """The name of a student in nbgrader."""
+    return student.translate(NOT_FOR_NBGRADER).strip()
 
 
 def _batch(chapter, out):
@@ -101,7 +123,7 @@ def _grade_one(student, path, root, released, checks, course, seed):
     except Unreadable:
         row.status = "unreadable"
         return row
-    known_as, topic = student.translate(NOT_FOR_NBGRADER).strip(), path.stem
+    known_as, topic = _known_as(student), path.stem
     _write(root / "submitted" / known_as / topic / path.name, nbformat.writes(notebook))
     marks, failed = {}, []
 

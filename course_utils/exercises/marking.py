@@ -1,6 +1,7 @@
 """Marks for one submission: its text taken in, its code run in a sandbox, its replies compared outside."""
 
 import json
+import re
 import time
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from course_utils.exercises.masters import functions, role
 from course_utils.exercises.sandbox import LIMITS, Lost, Sandbox
 
 SERIOUS = ("out_of_memory", "kernel_died", "timeout")  # the first of these that occurred is the status
+MISSING = "*The cell for this answer was deleted. Is the answer in another cell?*"
+ACTIVE = re.compile(r"<(?=[a-zA-Z/!?])|\](?=[(:])")  # HTML and links: the formgrader shows texts as they are
 LOST = {"timeout": "TimeUp", "out_of_memory": "MemoryError", "kernel_died": "NoReply", "too_large": "TooLarge"}
 
 
@@ -32,8 +35,10 @@ def intake(path, released):
     """A submission as a clean notebook, and whether locked cells were altered or deleted.
 
     Of the file only text is taken: the cells' sources, in the roles that the released notebook gives them (known by
-    nbgrader's id or, in a learners' version, by the id of the cell). What is missing is put back, so that nbgrader
-    finds all that it restores. Raises Unreadable.
+    nbgrader's id or, in a learners' version, by the id of the cell); tags and links in texts are made plain. A second
+    cell of one id is a copy, and no more than any other cell. What is missing is put back, so that nbgrader finds all
+    that it restores; an answer to mark by hand with a note, so that it waits for a mark, for it may stand in another
+    cell. Raises Unreadable.
     """
     cells = _read(path)
     originals = {role(cell)["grade_id"]: cell for cell in released.cells if role(cell)}
@@ -42,11 +47,10 @@ def intake(path, released):
         if grade_id in originals and grade_id not in found:
             cell = nbformat.from_dict(originals[grade_id])
             tampered |= _is_locked(cell) and cell.source != source
-            cell.source = source
+            cell.source = source if _is_locked(cell) else _harmless(source, cell.cell_type)
             found[grade_id] = cell
         else:
-            tampered |= grade_id in found
-            cell = new_code_cell(source) if kind == "code" else new_markdown_cell(source)
+            cell = new_code_cell(source) if kind == "code" else new_markdown_cell(_harmless(source, kind))
         notebook.cells.append(cell)
     place = 0
     for grade_id, original in originals.items():
@@ -54,7 +58,10 @@ def intake(path, released):
             place = next(i for i, cell in enumerate(notebook.cells) if cell is found[grade_id]) + 1
         else:
             tampered |= _is_locked(original)
-            notebook.cells.insert(place, nbformat.from_dict(original))
+            original = nbformat.from_dict(original)
+            if role(original).get("grade") and role(original).get("solution"):
+                original.source = MISSING
+            notebook.cells.insert(place, original)
             place += 1
     return notebook, tampered
 
@@ -62,7 +69,7 @@ def intake(path, released):
 def _read(path):
     """(type, source, id) of each cell in a file."""
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > LIMITS.notebook:
+        if path.is_symlink() or path.parent.is_symlink() or not path.is_file() or path.stat().st_size > LIMITS.notebook:
             raise Unreadable
         return [_text_of(cell) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -71,10 +78,15 @@ def _read(path):
 
 def _text_of(cell):
     source = cell["source"]
-    source = source if isinstance(source, str) else "".join(source)
+    source = (source if isinstance(source, str) else "".join(source)).replace("\r\n", "\n")
     source.encode()  # ValueError for what is no text after all: half of a surrogate pair
     grade_id = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", cell.get("id"))
     return cell["cell_type"], source, grade_id if isinstance(grade_id, str) else None
+
+
+def _harmless(source, kind):
+    """A text that runs no script in the browser of a teacher: a space takes the meaning from tags and links."""
+    return source if kind == "code" else ACTIVE.sub(r"\g<0> ", source)
 
 
 def _is_locked(cell):
@@ -94,14 +106,15 @@ class Code:
 
     def call(self, function, inputs, seconds):
         """The reply of a function to some inputs, see `checking.review`. Raises Lost."""
-        self._start()
+        self.start()
         try:
             return self.sandbox.ask({"call": function, "inputs": inputs}, self._within(seconds))
         except Lost:
             self.sandbox = None
             raise
 
-    def _start(self):
+    def start(self):
+        """Run the cells, if the sandbox is not there or was lost. Raises Lost when the submission's time is over."""
         while self.sandbox is None:
             self._within(0)
             sandbox = Sandbox(self.course, self.limits)
@@ -109,7 +122,8 @@ class Code:
                 for number, source in enumerate(self.cells):
                     if number not in self.left_out:
                         reply = sandbox.ask({"run": source}, self._within(self.limits.cell_seconds))
-                        self.printed.setdefault(number, str(reply.get("printed", "")))
+                        printed = str(reply.get("printed", "")).encode(errors="replace").decode()  # no half letters
+                        self.printed.setdefault(number, printed)
                         if reply.get("error") == "MemoryError":
                             self.statuses.add("out_of_memory")
             except Lost as lost:
@@ -132,11 +146,14 @@ class Code:
 
 def mark(code, exercise, function, seed):
     """The mark for one exercise: all its points if every reply is right, else none."""
-    end = time.monotonic() + exercise.seconds
+    left = exercise.seconds  # for the function; to run the cells before it has a limit of its own
     for inputs in checking.trials(exercise, seed):
         status = "ok"
         try:
-            reply = code.call(function, inputs, max(0.01, end - time.monotonic()))
+            code.start()
+            begun = time.monotonic()
+            reply = code.call(function, inputs, max(0.01, left))
+            left -= time.monotonic() - begun
         except Lost as lost:
             reply, status = {"error": LOST[lost.status]}, lost.status
         if not isinstance(reply.get("error"), str) and "value" not in reply:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 KINDS = "biuf"  # of array elements: bool, int, unsigned, float
+LONGEST = 1000  # bits of an int, so that it can be compared with a float, and printed
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,17 @@ class Foreign:
 
 
 def plain(value):
-    """The value as plain data: exact types only, so that no method of a stranger's class is ever called on it."""
+    """The value as plain data: exact types only, so that no method of a stranger's class is ever called on it.
+
+    Raises OverflowError for a whole number of more than LONGEST bits.
+    """
     kind = type(value)
+    if kind is int and value.bit_length() > LONGEST:
+        raise OverflowError("a whole number with far too many digits")
     if value is None or kind in (bool, int, float, str):
         return value
     if issubclass(kind, np.generic) and value.dtype.kind in KINDS:
-        return value.item()
+        return float(value) if value.dtype.kind == "f" else value.item()  # the item of a longdouble is no float
     if issubclass(kind, np.ndarray) and value.dtype.kind in KINDS:
         return np.array(value, copy=True, subok=False)
     if kind is list:
@@ -102,7 +108,7 @@ def same(got, want, rtol=1e-5, atol=1e-8):
             isinstance(got, dict) and got.keys() == want.keys() and all(same(got[k], want[k], rtol, atol) for k in want)
         )
     if isinstance(want, float) and type(got) in (int, float):
-        return bool(np.isclose(got, want, rtol, atol))
+        return bool(np.isclose(float(got), want, rtol, atol))  # NumPy has no name for the type of a long int
     return type(got) is type(want) and got == want
 
 

@@ -23,8 +23,9 @@ class Capped(io.TextIOBase):
         self.kept, self.room = [], PRINTED
 
     def write(self, text):
-        self.kept.append(text[: self.room])
-        self.room -= len(self.kept[-1])
+        if self.room:
+            self.kept.append(text[: self.room])
+            self.room -= len(self.kept[-1])
         return len(text)
 
     def take(self):
@@ -33,10 +34,10 @@ class Capped(io.TextIOBase):
         return text
 
 
-def run(shell, source):
+def run(shell, source, screen):
     result = shell.run_cell(source, store_history=False)
     error = result.error_before_exec or result.error_in_exec
-    return {"printed": sys.stdout.take(), "error": error_name(error) if error else None}
+    return {"printed": screen.take(), "error": error_name(error) if error else None}
 
 
 def call(shell, name, inputs):
@@ -50,23 +51,28 @@ def call(shell, name, inputs):
 
 
 def main():
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    requests, replies, process = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), os.getpid()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    sys.stdout = sys.stderr = Capped()
+    screen = sys.stdout = sys.stderr = Capped()  # by a name of its own: a cell may put something else there
     from IPython.core.interactiveshell import InteractiveShell
 
     InteractiveShell.colors = "nocolor"
     shell = InteractiveShell.instance()
     shell.history_manager.enabled = False
-    sys.stdout.take()
+    screen.take()
     replies.write(encode({"ready": True}).encode() + b"\n")
     replies.flush()
     for line in requests:
         request = decode(line)
-        sys.stdout.take()
-        reply = run(shell, request["run"]) if "run" in request else call(shell, request["call"], request["inputs"])
+        screen.take()
+        if "run" in request:
+            reply = run(shell, request["run"], screen)
+        else:
+            reply = call(shell, request["call"], request["inputs"])
+        if os.getpid() != process:  # the child of a fork in a cell: its parent gives the reply
+            os._exit(0)
         replies.write(encode(reply).encode() + b"\n")
         replies.flush()
 

@@ -91,7 +91,9 @@ def explain_prediction(inputs, got):
 
 def draw_layer(rng):
     shape = tuple(int(v) for v in rng.integers(2, 7, 2))
-    return rng.normal(size=shape).round(3), rng.random(shape).round(3), _off(rng), bool(rng.random() < 0.8)
+    x, u, p = rng.normal(size=shape).round(3), rng.random(shape).round(3), _off(rng)
+    x.flat[0], u.flat[0] = 1.5, p  # at p itself a unit is on: in each draw, not by chance
+    return x, u, p, bool(rng.random() < 0.8)
 
 
 def layer(x, u, p, training):
@@ -107,6 +109,8 @@ def explain_layer(inputs, got):
         return "is wrong at test time. What has the inverted form left to do there?"
     if same(got, np.where(off, 0.0, x / p)):
         return "still has the bug. Take x = 1 everywhere and p close to 0: what should come out, and what does?"
+    if same(got, np.where(u <= p, 0.0, x / (1 - p))):
+        return "switches off a unit whose u is exactly p. Off is where u is below p."
     if same(got, np.where(off, 0.0, x)):
         return "has no scale: the mean of what comes out is not x."
     if same(got, np.where(off, x / p, 0.0)) or same(got, np.where(off, x / (1 - p), 0.0)):
@@ -195,7 +199,7 @@ def accept_diagnose(inputs, got):
 
 def explain_diagnose(inputs, got):
     p, inverted, _ = diagnose(*inputs)
-    if not np.isfinite(got[0]) or not 0 <= got[0] <= 1:
+    if not 0 <= got[0] <= 1:
         return "gives a p that is no probability."
     if abs(got[0] - (1 - p)) < 0.08:
         return "gives the share that is kept; p is the probability of being switched off."

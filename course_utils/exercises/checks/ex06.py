@@ -151,6 +151,8 @@ def unread(size, layers):
 
 def explain_unread(inputs, got):
     right, mine = unread(*inputs), list(got)
+    if any(type(pixel) is not int for pixel in mine):
+        return "lists something that is no whole number."
     if sorted(set(mine)) == right:
         return "has the right pixels, but not each of them once and in ascending order."
     if sorted(mine) == sorted(set(range(inputs[0])) - set(right)):

@@ -2,10 +2,12 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 import venv
 from pathlib import Path
@@ -62,6 +64,21 @@ def test_another_on_the_path_is_found_and_a_dead_shim_passed_over(tmp_path, old)
     assert bootstrap.choose(path, tmp_path / "course") == str(good)
 
 
+def test_the_newest_supported_comes_first_wherever_it_lies(tmp_path, old):
+    interpreter(tmp_path / "first", "python3.11", "3 11 1")
+    interpreter(tmp_path / "first", "python3.14", "3 14 1")
+    newest = interpreter(tmp_path / "second", "python3.13", "3 13 1")
+    path = ":".join(str(tmp_path / name) for name in ("first", "second"))
+    assert bootstrap.choose(path, tmp_path / "course") == str(newest)
+
+
+def test_an_environment_of_another_python_is_not_sound(tmp_path):
+    interpreter(tmp_path / "bin", "python", "3 12 1")
+    assert bootstrap.sound(tmp_path)
+    interpreter(tmp_path / "bin", "python", "3 10 1")
+    assert not bootstrap.sound(tmp_path)
+
+
 def test_the_environment_itself_is_not_built_on(tmp_path, old):
     interpreter(tmp_path / "course/.venv/bin", "python3", "3 11 1")
     with pytest.raises(bootstrap.Unable):
@@ -90,7 +107,7 @@ def test_without_ensurepip_it_names_the_package(tmp_path, old):
         ),
         ("ERROR: [Errno 13] Permission denied: '/x/.venv'", "may not be written"),
         (
-            "Collecting x\nERROR: No matching distribution found for x\n\n",
+            "Collecting x\nERROR: No matching distribution found for x\n\n[notice] there is a new pip\n",
             "ERROR: No matching distribution found for x",
         ),
         ("", "no reason was given"),
@@ -103,9 +120,12 @@ def test_a_failure_is_explained_in_one_line(output, advice, tmp_path):
 
 
 def test_too_little_disk_leaves_nothing(tmp_path, monkeypatch):
+    searched = []
+    monkeypatch.setattr(bootstrap, "choose", lambda path, root: searched.append((path, root)))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1.2e9))
     with pytest.raises(bootstrap.Unable, match=r"takes about 2 GB, and 1\.2 GB are free"):
         bootstrap.create(tmp_path / ".venv")
+    assert searched == [(os.environ["PATH"], tmp_path)]
     assert not (tmp_path / ".venv").exists()
 
 
@@ -195,13 +215,70 @@ def test_a_broken_environment_is_made_anew(course, broken):
     assert course.calls == ["create", [], "create", []]
 
 
-def test_the_script_ends_in_one_line(monkeypatch, capsys):
-    def unable(root, extras):
-        raise bootstrap.Unable("buy a disk")
+@pytest.mark.parametrize(
+    ("failure", "code", "says"),
+    [
+        (bootstrap.Unable("buy a disk"), 1, "course: buy a disk\n"),
+        (OSError(28, "No space left on device"), 1, "course: the disk is full: "),
+        (KeyboardInterrupt(), 130, "\ncourse: interrupted; "),
+    ],
+)
+def test_the_script_ends_in_one_line(monkeypatch, capsys, failure, code, says):
+    def fails(root, extras):
+        raise failure
 
-    monkeypatch.setattr(bootstrap, "prepare", unable)
-    assert bootstrap.main([]) == 1
-    assert capsys.readouterr().err == "course: buy a disk\n"
+    monkeypatch.setattr(bootstrap, "prepare", fails)
+    assert bootstrap.main([]) == code
+    error = capsys.readouterr().err
+    assert error.startswith(says) and error.strip().count("\n") == 0
+
+
+def test_the_script_hands_on_where_it_lies_and_the_extras(monkeypatch):
+    given = []
+    monkeypatch.setattr(bootstrap, "prepare", lambda *arguments: given.append(arguments))
+    assert bootstrap.main(["test"]) == 0
+    assert given == [(ROOT, ["test"])]
+
+
+def test_a_second_call_waits_for_the_first(course, capsys):
+    entered = threading.Event()
+
+    def second():
+        with bootstrap.alone(course.root):
+            entered.set()
+
+    with bootstrap.alone(course.root):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not entered.wait(0.2)
+    thread.join(10)
+    assert entered.is_set()
+    assert capsys.readouterr().out == "course: another call is making the environment; waiting for it\n"
+
+
+def test_pip_is_the_environments_own_whatever_the_users_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_USER", "1")
+    call = bootstrap.pip_install(tmp_path, "-e", "x")
+    assert call["args"][:5] == [str(tmp_path / "bin/python"), "-I", "-m", "pip", "install"]
+    assert call["args"][-2:] == ["-e", "x"]
+    assert call["env"]["PIP_USER"] == "0" and call["env"]["PATH"] == os.environ["PATH"]
+
+
+def test_the_course_is_installed_with_its_extras_and_in_silence(tmp_path, monkeypatch, capsys):
+    asked = []
+    pip = {"args": [sys.executable, "-c", "print('Collecting x')"]}
+    monkeypatch.setattr(bootstrap, "pip_install", lambda *given: asked.append(given) or pip)
+    for extras in (["grade", "test"], []):
+        bootstrap.install(tmp_path / ".venv", extras)
+    assert asked == [(tmp_path / ".venv", "-e", what) for what in (f"{tmp_path}[grade,test]", str(tmp_path))]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("name", "build"), [("nvidia-cublas", "cuda"), ("torch", "cpu")])
+def test_the_build_of_torch_is_known_by_what_it_brings(tmp_path, monkeypatch, name, build):
+    report = {"args": [sys.executable, "-c", f"print('[\"{name}\"]')"]}
+    monkeypatch.setattr(bootstrap, "pip_install", lambda *options: report)
+    assert bootstrap.build_of_torch(tmp_path) == build
 
 
 def make(*arguments):

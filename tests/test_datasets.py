@@ -46,7 +46,7 @@ def sha256(data):
 )
 def test_embedded_sets_are_the_same_to_the_byte(name, split, count, start):
     data = datasets.load(name, split)
-    assert len(data) == count
+    assert (data.name, data.split, len(data)) == (name, split, count)
     assert sha256(data).startswith(start)
 
 
@@ -62,6 +62,12 @@ def test_embedded_sets_fit_their_description(name, shape):
     torch.testing.assert_close(torch.tensor(parts[0].mean).double(), scaled.mean((0, 2, 3)), rtol=0, atol=1e-6)
     std = scaled.std((0, 2, 3), correction=0)
     torch.testing.assert_close(torch.tensor(parts[0].std).double(), std, rtol=0, atol=1e-6)
+
+
+def test_a_data_set_is_shown_in_a_line():
+    assert repr(datasets.load("digits", "test")) == "Dataset('digits', 'test', images 359 x 1 x 32 x 32, 10 classes)"
+    line = "digits: 1,295 train + 143 validation + 359 test images of 1 x 32 x 32, 10 classes; embedded"
+    assert datasets.describe("digits") == line
 
 
 def test_no_image_is_in_two_splits():
@@ -382,7 +388,7 @@ def test_the_next_mirror_is_tried(mirror, monkeypatch, name, kind):
     [
         ("html", "what came has 42 bytes"),
         ("short", "the publisher's file"),
-        ("cut", ""),
+        ("cut", "bytes"),
         ("altered", "what came is damaged or altered"),
         ("gone", "404"),
         ("hang", "timed out"),
@@ -435,13 +441,16 @@ def test_a_cache_that_cannot_be_written(mirror, monkeypatch, tmp_path):
     refused(lambda: datasets.fetch("fashion-mnist"), "cannot be kept", str(tmp_path / "file"), "COURSE_DATA")
 
 
-def test_an_interrupted_fetch_leaves_nothing(mirror, monkeypatch):
-    def interrupt(content):
+@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10"])
+def test_an_interrupted_fetch_leaves_nothing(mirror, monkeypatch, name):
+    def interrupted(address):
+        yield b"half a file"
+        assert left(datasets.CACHE)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets, "_content", lambda *args: interrupt(args))
+    monkeypatch.setattr(datasets, "_pieces", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        datasets._download("cifar10")
+        datasets.fetch(name)
     assert left(datasets.CACHE) == []
 
 

@@ -34,6 +34,20 @@ def test_gradient_is_the_difference_quotient(shape):
     assert gradient_check(lambda x: dropout(x, mask, 0.3), x, dy, dropout_backward(dy, x, mask, 0.3)) < 1e-8
 
 
+def test_a_mask_may_broadcast():
+    """One draw a channel: whole maps are switched off."""
+    rng = np.random.default_rng(2)
+    x, dy, mask = rng.normal(size=(2, 3, 2, 2)), rng.normal(size=(2, 3, 2, 2)), dropout_mask((2, 3, 1, 1), 0.5, rng)
+    whole = np.repeat(mask, 4).reshape(x.shape)
+    np.testing.assert_array_equal(dropout(x, mask, 0.5), 2 * x * whole)
+    np.testing.assert_array_equal(dropout_backward(dy, x, mask, 0.5), 2 * dy * whole)
+
+
+def test_a_gradient_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"dy has shape \(3,\); the output has \(2, 3\)"):
+        dropout_backward(np.ones(3), np.ones((2, 3)), np.ones((2, 3), dtype=bool), 0.5)
+
+
 def test_float32_stays_float32():
     x = np.ones((2, 3), dtype=np.float32)
     assert dropout(x, np.ones((2, 3), dtype=bool), 0.5).dtype == np.float32

@@ -32,6 +32,10 @@ def test_a_wrong_gradient_is_far_off(wrong, distance):
         assert found == pytest.approx(distance, abs=1e-6)
 
 
+def test_the_distance_is_relative():
+    assert gradient_check(np.sin, X, 1e-6 * DY, 2e-6 * np.cos(X) * DY) == pytest.approx(1 / 3, abs=1e-6)
+
+
 def test_one_wrong_entry_shows():
     analytic = np.cos(X) * DY
     analytic[2, 3] += 0.01

@@ -19,7 +19,7 @@ VARIANCE = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 7), (7, 1), (2, 1, 3, 1)])
 def test_fans_are_torchs(shape):
     assert fan_in_out(shape) == torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
 

@@ -68,6 +68,23 @@ def test_buffers_are_bounded_and_keep_the_newest():
     assert torch.equal(recording.activations["0"][-1], whole[::36])
 
 
+def test_unless_told_otherwise_the_last_pass_is_kept_with_at_most_ten_thousand_numbers():
+    model = nn.Identity()
+    with inspection.record(model) as recording:
+        for size, kept in ((10_000, 10_000), (10_001, 5_001)):
+            model(torch.zeros(size))
+            assert [len(tensor) for tensor in recording.activations[""]] == [kept]
+    with inspection.record(model, values=1) as recording:
+        model(torch.arange(5.0))
+    assert [tensor.tolist() for tensor in recording.activations[""]] == [[0.0]]
+
+
+def test_half_precision_is_kept_as_float32():
+    with inspection.record(model := nn.Identity()) as recording:
+        model(torch.ones(2, dtype=torch.bfloat16))
+    assert recording.activations[""][-1].dtype == torch.float32
+
+
 def test_no_hook_stays_even_after_an_error():
     model = net()
     with inspection.record(model):

@@ -40,15 +40,18 @@ def test_parameters_of_the_simplification(simple):
     assert sum(parameters(simple).values()) == 61706
 
 
-def test_from_the_paper_to_the_simplification():
+def test_from_the_paper_to_the_simplification(paper, simple):
     # What chapter 09 accounts for: C3's full table, no coefficients and biases in S2 and S4, a linear output.
-    assert 60000 + 36 * 25 - (12 + 32) + (84 * 10 + 10) == 61706
+    more = Counter(parameters(simple))
+    more.subtract(parameters(paper))
+    assert {name: count for name, count in more.items() if count} == {"c3": 900, "s2": -12, "s4": -32, "output": 850}
 
 
 @pytest.mark.parametrize("name", ["paper", "simple"])
 def test_sizes_of_the_stages(name, request):
-    x, sizes = torch.randn(2, 1, 32, 32), {}
-    for layer, module in request.getfixturevalue(name).named_children():
+    model, x, sizes = request.getfixturevalue(name), torch.randn(2, 1, 32, 32), {}
+    assert model.input_size == 32
+    for layer, module in model.named_children():
         x = module(x)
         sizes[layer] = tuple(x.shape[1:])
     assert sizes["c1"] == (6, 28, 28)
@@ -136,6 +139,9 @@ def test_initial_weights_stay_within_their_bounds(paper):
         own = paper.c3.weight[stored : stored + len(inputs)]
         stored += len(inputs)
         assert 0.8 * bound < own.abs().max() <= bound
+    biases = paper.c3.bias * torch.tensor([25 * len(inputs) for inputs in lenet.C3_TABLE]) / 2.4
+    for values in (biases, *(paper.get_submodule(name).bias * fan_in[name] / 2.4 for name in ("c5", "f6"))):
+        assert -1 <= values.min() < -0.6 and 0.6 < values.max() <= 1
 
 
 def test_linear_head_takes_any_number_of_classes():

@@ -121,6 +121,10 @@ def test_release_all_writes_one_file_a_chapter(released):
     assert sorted(path.name for path in released.iterdir()) == sorted(path.name for path in MASTERS.values())
 
 
+def test_the_master_of_a_chapter(chapter):
+    assert find_master(chapter) == MASTERS[chapter] and find_master(chapter).name.startswith(f"{chapter}_")
+
+
 @pytest.mark.parametrize("chapter", ["77", "6", "", "06_convolution_arithmetic", "../06"])
 def test_unknown_chapters_name_the_known(chapter):
     with pytest.raises(ValueError, match=r"those that have: .*06"):
@@ -154,7 +158,9 @@ def test_a_solution_in_a_cell_that_is_no_answer_is_refused():
 def test_what_stays_and_what_goes():
     notebook = cell("a = 1\ndef f():\n    b = 2\n    ### BEGIN SOLUTION\n    c\n    d\n    ### END SOLUTION\n\ne = 3")
     notebook.cells.append(new_markdown_cell("text", id="y"))
+    notebook.metadata["celltoolbar"] = "Create Assignment"  # what nbgrader's toolbar leaves in a master
     learner = learner_version(notebook)
+    assert "celltoolbar" not in learner.metadata
     assert learner.cells[0].source == f"a = 1\ndef f():\n    b = 2\n    {CODE_STUB}\n\ne = 3"
     assert learner.cells[1].source == "text"
     assert learner_version(cell("all of it")).cells[0].source == CODE_STUB

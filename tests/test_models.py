@@ -40,6 +40,12 @@ def test_every_parameter_gets_a_gradient(name):
         assert parameter.grad.abs().sum() > 0, key
 
 
+@pytest.mark.parametrize("name", models.available())
+def test_one_class_and_one_channel_are_enough(name):
+    model = models.build(name, num_classes=1, in_channels=1).eval()
+    assert model(torch.zeros(2, 1, model.input_size, model.input_size)).shape == (2, 1)
+
+
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"'lenet6'.*lenet5, lenet5_simple"):
         models.build("lenet6")

@@ -40,6 +40,27 @@ def test_derivative_is_the_difference_quotient(name):
     assert gradient_check(getattr(scratch, name), a, dy, dy * getattr(scratch, name + "_grad")(a)) < 1e-7
 
 
+@pytest.mark.parametrize(
+    ("name", "twin"), [("leaky_relu", torch.nn.functional.leaky_relu), ("elu", torch.nn.functional.elu)]
+)
+@pytest.mark.parametrize("parameter", [0.25, 0.75])
+def test_slope_and_depth_are_the_callers(name, twin, parameter):
+    a = torch.linspace(-3, 3, 30, dtype=torch.float64, requires_grad=True)  # 0 is not among them
+    out = twin(a, parameter)
+    out.sum().backward()
+    np.testing.assert_allclose(getattr(scratch, name)(a.detach(), parameter), out.detach(), rtol=1e-12)
+    np.testing.assert_allclose(getattr(scratch, name + "_grad")(a.detach(), parameter), a.grad, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "leaky_relu_grad", "elu", "elu_grad"])
+def test_a_parameter_of_numpy_leaves_the_type_alone(name):
+    assert getattr(scratch, name)(np.ones(2, np.float32), np.float64(0.5)).dtype == np.float32
+
+
+def test_at_zero_the_derivative_is_that_of_the_left():
+    assert (scratch.relu_grad(0.0), scratch.leaky_relu_grad(0.0, 0.25), scratch.elu_grad(0.0, 0.5)) == (0, 0.25, 0.5)
+
+
 @pytest.mark.parametrize("name", [*TORCH, *(name + "_grad" for name in TORCH), "softmax", "log_softmax"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_finite_without_warning_from_minus_to_plus_1e4_and_keeps_the_type(name, dtype):
@@ -59,7 +80,9 @@ def test_whole_numbers_are_computed_in_float64():
     assert scratch.elu_grad(0).dtype == np.float64
 
 
-@pytest.mark.parametrize("name", [*TORCH, "softmax"])
+@pytest.mark.parametrize(
+    "name", [*TORCH, "sigmoid_grad", "tanh_grad", "lecun_tanh_grad", "elu_grad", "softmax", "log_softmax"]
+)
 def test_nan_passes_through(name):
     assert np.isnan(getattr(scratch, name)(np.array([np.nan, 1.0]))[0])
 

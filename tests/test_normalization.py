@@ -21,16 +21,16 @@ def draw(shape, seed):
     return x, dy, gamma, beta, mean, rng.uniform(0.1, 1, size=shape[1])
 
 
-@given(shape=shapes, seed=st.integers(0, 2**32 - 1), testing=st.booleans())
-def test_forward_and_backward_are_torchs(shape, seed, testing):
+@given(shape=shapes, seed=st.integers(0, 2**32 - 1), testing=st.booleans(), eps=st.sampled_from([1e-5, 0.5]))
+def test_forward_and_backward_are_torchs(shape, seed, testing, eps):
     x, dy, gamma, beta, mean, var = draw(shape, seed)
-    given_statistics = {"mean": mean, "var": var} if testing else {}
+    options = {"eps": eps} | ({"mean": mean, "var": var} if testing else {})
     twins = [torch.tensor(v, requires_grad=True) for v in (x, gamma, beta)]
     running = (torch.tensor(mean), torch.tensor(var)) if testing else (None, None)
-    out = torch.nn.functional.batch_norm(twins[0], *running, *twins[1:], training=not testing, eps=1e-5)
+    out = torch.nn.functional.batch_norm(twins[0], *running, *twins[1:], training=not testing, eps=eps)
     out.backward(torch.tensor(dy))
-    np.testing.assert_allclose(batch_norm(x, gamma, beta, **given_statistics), out.detach(), rtol=1e-8, atol=1e-8)
-    for ours, twin in zip(batch_norm_backward(dy, x, gamma, beta, **given_statistics), twins, strict=True):
+    np.testing.assert_allclose(batch_norm(x, gamma, beta, **options), out.detach(), rtol=1e-8, atol=1e-8)
+    for ours, twin in zip(batch_norm_backward(dy, x, gamma, beta, **options), twins, strict=True):
         np.testing.assert_allclose(ours, twin.grad, rtol=1e-7, atol=1e-7)
 
 
@@ -73,6 +73,11 @@ def test_one_value_a_channel_is_refused_in_training_and_fine_at_test_time():
         with pytest.raises(ValueError, match="at least two"):
             call()
     assert batch_norm(x, one, one, mean=one, var=one).shape == x.shape
+
+
+def test_no_channels_are_no_error():
+    none = np.ones(0)
+    assert batch_norm(np.ones((4, 0)), none, none).shape == (4, 0)
 
 
 @pytest.mark.parametrize(

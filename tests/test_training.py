@@ -86,6 +86,12 @@ def test_schedule_has_no_jump(recipe, steps):
         assert rates[-1] < 0.03 * recipe.learning_rate
 
 
+def test_schedule_at_its_corners():
+    recipe = Recipe(epochs=1, learning_rate=0.3, warmup=0.25)
+    rates = [training.learning_rate(recipe, step, 400) for step in (0, 99, 100, 250, 399)]
+    assert rates == pytest.approx([0.3 / 101, 0.3 * 100 / 101, 0.3, 0.15, 0.001])
+
+
 def test_recipes_suit_their_data():
     assert training.recipe_for("quick", "digits") != training.recipe_for("full", "digits")
     for budget in training.RECIPES:
@@ -105,10 +111,15 @@ def test_recipes_suit_their_data():
         {"shift": -1},
         {"learning_rate": 0},
         {"learning_rate": float("nan")},
+        {"learning_rate": float("inf")},
         {"warmup": 1},
+        {"warmup": -0.1},
         {"momentum": -0.1},
+        {"momentum": 1},
         {"label_smoothing": 1},
+        {"label_smoothing": -0.1},
         {"weight_decay": -1e-4},
+        {"weight_decay": float("inf")},
     ],
 )
 def test_recipes_that_make_no_sense(change):
@@ -154,6 +165,17 @@ def test_batches_are_padded_shifted_flipped_normalized():
     torch.testing.assert_close(batch, torch.stack(by_hand))
 
 
+def test_images_of_any_size_stand_in_the_middle_or_as_they_are():
+    images = torch.randint(1, 256, (3, 1, 5, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    dataset = datasets.Dataset("random", "train", images, torch.arange(3), tuple("012"), (0.0,), (1.0,))
+    model = nn.Identity()
+    batch, _ = training.Pictures(dataset, model, torch.device("cpu"), shift=1).batch(torch.arange(3))
+    torch.testing.assert_close(batch, images / 255)
+    model.input_size = 8
+    batch, _ = training.Pictures(dataset, model, torch.device("cpu")).batch(torch.arange(3))
+    torch.testing.assert_close(batch, nn.functional.pad(images / 255, (0, 1, 1, 2)))  # the odd one right and below
+
+
 def test_an_epoch_sees_each_image_once_and_shifts_both_ways(sets):
     run = training.Run(net(), *sets, replace(SHORT, batch_size=20, shift=2), 0, torch.device("cpu"))
     plan = list(run._plan(0))
@@ -164,6 +186,12 @@ def test_an_epoch_sees_each_image_once_and_shifts_both_ways(sets):
     assert not torch.cat([flip for _, _, flip in plan]).any()
     other = torch.cat([chosen for chosen, _, _ in run._plan(1)])
     assert not torch.equal(other, torch.cat([chosen for chosen, _, _ in plan]))
+
+
+def test_every_other_image_is_flipped_where_the_recipe_says_so(sets):
+    run = training.Run(net(), *sets, replace(SHORT, batch_size=20, flip=True), 0, torch.device("cpu"))
+    flips = torch.cat([flips for epoch in range(10) for _, _, flips in run._plan(epoch)])
+    assert flips.double().mean().item() == pytest.approx(0.5, abs=0.08)  # of 1000: five deviations
 
 
 def test_float_images_are_taken_as_they_are(sets):
@@ -213,6 +241,18 @@ def test_history(sets):
     last = training.evaluate(model, sets[1])
     assert (history[-1]["validation_loss"], history[-1]["validation_accuracy"]) == (last["loss"], last["accuracy"])
     assert all(row["images_per_second"] > 0 and row["seconds"] > 0 for row in history)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_history_has_loss_and_accuracy_of_the_batches_as_they_came(sets, smoothing):
+    """At a learning rate of next to nothing these are the model's own on the training split."""
+    model = net()
+    logits, labels = training.predict(model, sets[0]), sets[0].labels
+    recipe = Recipe(epochs=1, batch_size=50, learning_rate=1e-9, label_smoothing=smoothing)
+    (row,) = training.fit(model, *sets, recipe, quiet=True)
+    loss = nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing).item()
+    assert row["train_loss"] == pytest.approx(loss, rel=1e-5)
+    assert row["train_accuracy"] == pytest.approx((logits.argmax(1) == labels).double().mean().item())
 
 
 def test_fit_takes_the_word_for_a_recipe(sets, monkeypatch):
@@ -276,10 +316,13 @@ def test_wrong_data(sets):
 def test_wrong_arguments(sets):
     with pytest.raises(ValueError, match="batch_size is 101; for 100 images expected 1 to 100"):
         training.fit(net(), *sets, replace(SHORT, batch_size=101), quiet=True)
-    with pytest.raises(ValueError, match="seed is -1"):
-        training.fit(net(), *sets, SHORT, seed=-1, quiet=True)
-    with pytest.raises(ValueError, match=r"device 'tpu' is not on this machine; it has .*cpu"):
-        training.fit(net(), *sets, SHORT, device="tpu", quiet=True)
+    for seed in (-1, 2**32, 1.5, True, None):
+        with pytest.raises(ValueError, match=f"seed is {seed}; expected a whole number from 0 to 4294967295"):
+            training.fit(net(), *sets, SHORT, seed=seed, quiet=True)
+    training._refuse_bad_seed(2**32 - 1)  # the largest that there is
+    for device in ("tpu", "meta", "cpu:1"):
+        with pytest.raises(ValueError, match=f"device '{device}' is not on this machine; it has .*cpu"):
+            training.fit(net(), *sets, SHORT, device=device, quiet=True)
     with pytest.raises(ValueError, match=r"the model makes \(1, 5\) of one image; labels go to 9"):
         training.fit(net(num_classes=5), *sets, SHORT, quiet=True)
 
@@ -290,6 +333,19 @@ def test_divergence_names_the_place_and_a_remedy(sets):
         training.Diverged, match=r"epoch 1, batch \d of 3, learning rate .*: take a lower learning rate"
     ):
         training.fit(net(), *sets, wild, quiet=True)
+
+
+def test_divergence_names_the_first_bad_batch(sets):
+    run = training.Run(net(), *sets, SHORT, 0, torch.device("cpu"))
+    rate = training.learning_rate(SHORT, 2 * 3 + 1, 4 * 3)
+    with pytest.raises(training.Diverged, match=f"loss is inf at epoch 3, batch 2 of 3, learning rate {rate:.3g}: "):
+        run._refuse_divergence([torch.tensor(loss) for loss in (1.0, float("inf"), float("nan"))], 2)
+
+
+def test_divergence_that_shows_in_validation_only(sets, monkeypatch):
+    monkeypatch.setattr(training, "_measure", lambda logits, labels: {"loss": float("nan"), "accuracy": 0.1})
+    with pytest.raises(training.Diverged, match="the validation loss is nan after epoch 1: take a lower learning rate"):
+        training.fit(net(), *sets, SHORT, quiet=True)
 
 
 def refusal(capsys, *arguments):
@@ -307,6 +363,7 @@ def test_the_command_line_refuses_in_one_line(capsys, tmp_path, monkeypatch):
     assert "no recipe is called 'long'" in refusal(capsys, *ordinary, "--recipe", "long")
     assert "epochs is 0" in refusal(capsys, *ordinary, "--epochs", 0)
     assert "stop_after is 5; expected 1 to 4" in refusal(capsys, *ordinary, "--epochs", 4, "--stop-after", 5)
+    assert "stop_after is 0; expected 1 to 4" in refusal(capsys, *ordinary, "--epochs", 4, "--stop-after", 0)
     assert "batch_size is 4096" in refusal(capsys, *ordinary, "--batch-size", 4096)
     assert "seed is -2" in refusal(capsys, *ordinary, "--seed", -2)
     assert "device 'gpu'" in refusal(capsys, *ordinary, "--device", "gpu")
@@ -323,7 +380,8 @@ def test_the_command_line_refuses_in_one_line(capsys, tmp_path, monkeypatch):
 def test_a_run_and_its_record(tmp_path, capsys):
     folder = tmp_path / "run"
     assert main(["train", "lenet5_simple", "--data", "digits", "--epochs", "2", "--out", str(folder)]) == 0
-    assert "test accuracy" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "epoch  1/2  train loss" in out and "epoch  2/2  train loss" in out and "test accuracy" in out
     assert {path.name for path in folder.iterdir()} == {"run.json", "checkpoint.pt", "model.safetensors"}
     text = (folder / "run.json").read_text()
     record = json.loads(text)
@@ -333,6 +391,8 @@ def test_a_run_and_its_record(tmp_path, capsys):
     assert [row["epoch"] for row in record["epochs"]] == [1, 2]
     assert record["seconds"] == pytest.approx(sum(row["seconds"] for row in record["epochs"]))
     assert "thread" in record["hardware"]
+    assert (record["train_images"], record["validation_images"]) == (100, 100)
+    assert record["versions"]["torch"] == torch.__version__
     assert str(tmp_path) not in text
     model = models.build("lenet5_simple")
     model.load_state_dict(weights(folder))
@@ -341,10 +401,17 @@ def test_a_run_and_its_record(tmp_path, capsys):
     assert record["test_loss"] == pytest.approx(test["loss"], rel=1e-5)
 
 
-def test_test_images_are_looked_at_once_and_last(tmp_path, monkeypatch):
+def test_a_run_without_a_folder_gets_one_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(None, epochs=1, seed=3)
+    assert (tmp_path / "build/lenet5_simple-digits-seed3/run.json").exists()
+
+
+def test_test_images_are_looked_at_once_and_last(tmp_path, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(datasets, "load", lambda name, split: asked.append(split) or few(name, split))
     record = run(tmp_path / "run", stop_after=2)
+    assert "stopped after epoch 2 of 4; --resume goes on in" in capsys.readouterr().out
     assert asked == ["train", "validation"]
     assert "test_accuracy" not in record
     assert not (tmp_path / "run" / "model.safetensors").exists()
@@ -488,6 +555,14 @@ def test_a_run_is_not_overwritten(tmp_path, capsys):
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert "holds a run: go on with --resume" in refusal(capsys, "lenet5_simple", "--data", "digits", "--out", tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["run.json", "checkpoint.pt"])
+def test_half_a_run_is_not_overwritten_either(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(ValueError, match="holds a run: go on with --resume"):
+        run(tmp_path, epochs=1)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_resume_starts_anew_where_there_is_nothing(tmp_path):

@@ -41,6 +41,7 @@ def root(tmp_path, monkeypatch):
         notebook(root / "notebooks" / name, "# version 1")
     (root / "notebooks/.ipynb_checkpoints").mkdir()
     (root / "notebooks/.ipynb_checkpoints/x.ipynb").touch()
+    (root / "notebooks/_draft.ipynb").touch()
     return root
 
 
@@ -88,6 +89,14 @@ def test_copies_are_trusted(root):
     assert not NotebookNotary().check_signature(copy)
 
 
+def test_what_is_no_notebook_is_copied_too_however_deep_it_lies(root):
+    picture = root / "notebooks/pictures/small/x.svg"
+    picture.parent.mkdir(parents=True)
+    picture.write_text("<svg/>")
+    assert Path("pictures/small/x.svg") in workspace.populate(root)
+    assert (root / "work/pictures/small/x.svg").read_text() == "<svg/>"
+
+
 def test_fresh_copies_stand_beside_the_old(root):
     workspace.populate(root)
     (root / "work" / CHAPTER).write_text("mine")
@@ -123,6 +132,43 @@ def test_the_command_line_ends_in_one_line(root, monkeypatch, capsys):
     assert output.out == ""
 
 
+def test_the_command_line_names_the_copies(monkeypatch, capsys):
+    monkeypatch.setattr(
+        workspace, "fresh", lambda chapter: [Path(f"{chapter}_x.ipynb"), Path(f"exercises/{chapter}_x.ipynb")]
+    )
+    assert workspace.main(["fresh", "06"]) == 0
+    assert capsys.readouterr().out == "work/06_x.ipynb\nwork/exercises/06_x.ipynb\n"
+
+
+def test_the_first_page_is_chapter_00_or_the_lab(root):
+    assert workspace.first_page(root / "notebooks") == "lab/tree/00_start_here.ipynb"
+    (root / "notebooks/00_start_here.ipynb").rename(root / "notebooks/00_a & b.ipynb")
+    assert workspace.first_page(root / "notebooks") == "lab/tree/00_a%20%26%20b.ipynb"
+    assert workspace.first_page(root / "notebooks/exercises") == "lab"
+
+
+def test_a_display_without_a_browser_is_none(root, monkeypatch):
+    def none_found():
+        raise webbrowser.Error
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(webbrowser, "get", none_found)
+    assert workspace.browser() is None
+
+
+def test_the_command_line_opens_the_lab(monkeypatch):
+    opened = []
+    monkeypatch.setattr(workspace, "lab", lambda: opened.append("lab"))
+    assert workspace.main(["lab"]) == 0
+    assert opened == ["lab"]
+
+
+def test_a_text_browser_is_not_asked_for(root, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(webbrowser, "get", lambda: "it takes the terminal over")
+    assert workspace.browser() is None
+
+
 def test_without_a_browser_the_address_is_printed(root, capsys):
     workspace.show_page("http://localhost:1/lab?token=x", root)
     assert capsys.readouterr().out == "course: open http://localhost:1/lab?token=x\n"
@@ -135,8 +181,11 @@ def test_the_browser_gets_a_page_that_only_the_user_can_read(root, monkeypatch):
     monkeypatch.setattr(
         webbrowser, "get", lambda: type("Browser", (), {"open": lambda self, url: opened.append(url)})()
     )
-    workspace.show_page("http://localhost:1/lab?a=1&token=secret", root)
     page = root / "build/open.html"
+    page.parent.mkdir()
+    page.write_text("of another day, and open to all")
+    page.chmod(0o644)
+    workspace.show_page("http://localhost:1/lab?a=1&token=secret", root)
     assert opened == [page.as_uri()]
     assert "url=http://localhost:1/lab?a=1&amp;token=secret" in page.read_text()
     if os.name == "posix":

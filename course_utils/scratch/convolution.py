@@ -86,7 +86,7 @@ def _unrolled(x, weight, stride, padding, dilation):
     image = padded[:, ph : ph + height, pw : pw + width]
     span(weight.shape[2:], dilation, padded.shape[1:])
     across = windows(padded, (1, kw), (1, sw), (1, dw))[0]
-    strips = np.zeros(across.shape, x.dtype)
+    strips = np.empty(across.shape, x.dtype)
     down = windows(strips, (kh, 1), (sh, 1), (dh, 1))[:, 0]
     return padded, image, across, strips, down
 

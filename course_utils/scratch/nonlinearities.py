@@ -1,6 +1,7 @@
 """Nonlinearities, elementwise, each with its derivative; softmax over an axis. Stable and warning-free for all floats.
 
-Arrays keep their float type; whole numbers are computed in float64. NaN passes through.
+Arrays keep their float type; whole numbers are computed in float64. NaN passes through, except where only the sign of
+`a` is asked for: in the derivatives of ReLU and leaky ReLU.
 """
 
 import numpy as np
@@ -65,7 +66,7 @@ def leaky_relu_grad(a, beta=0.01):
 
 
 def elu(a, alpha=1.0):
-    """a for a > 0, else alpha (exp(a) - 1) (Clevert, Unterthiner & Hochreiter 2016, eq. 15)."""
+    """a for a > 0, else alpha (exp(a) - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
     a = _floats(a)
     # The branch not taken is computed too: the minimum keeps exp from overflowing there.
     return np.where(a > 0, a, _scale(alpha) * np.expm1(np.minimum(a, 0)))
@@ -104,10 +105,10 @@ def _floats(a):
 def _slope(beta):
     if not 0 < beta < 1:
         raise ValueError(f"beta is {beta}; the slope for negative a is between 0 and 1")
-    return beta
+    return float(beta)  # a NumPy number would make float64 of float32
 
 
 def _scale(alpha):
     if not alpha > 0:
         raise ValueError(f"alpha is {alpha}; the depth of ELU's plateau is positive")
-    return alpha
+    return float(alpha)

@@ -1,5 +1,7 @@
 """Batch normalization, forward and backward (Ioffe & Szegedy 2015), for N x D and N x C x H x W."""
 
+import math
+
 import numpy as np
 
 from course_utils.scratch.arrays import floats
@@ -93,6 +95,6 @@ def _check(x, **per_channel):
 
 
 def _check_count(x):
-    count = x.size // x.shape[1]
+    count = len(x) * math.prod(x.shape[2:])
     if count < 2:
         raise ValueError(f"x of shape {x.shape} has {count} value a channel; a variance needs at least two")

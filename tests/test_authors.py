@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -209,6 +210,13 @@ def test_vendoring_without_npm_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(slides.shutil, "which", lambda name: None)
     assert slides.vendor(tmp_path / "vendor") is False
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_slides_are_made_without_npm_too_and_it_is_said_once(chapter, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(slides.shutil, "which", lambda name: None)  # nor is Chromium found, to measure them
+    slides.make([chapter, chapter], tmp_path / "build" / "slides")
+    said, *pages = capsys.readouterr().out.splitlines()
+    assert "npm is not on this machine" in said and [Path(page).name for page in pages] == ["01_topic.html"] * 2
 
 
 def test_no_slides_of_solutions(tmp_path):

@@ -193,7 +193,9 @@ def make(paths, out):
     """Make the slides of chapters; warn of slides that do not fit, where playwright and Chromium can measure them."""
     out = Path(out)
     scripts = out.parent / "vendor"
-    pages = [convert(path, out, scripts if vendor(scripts) else None) for path in paths]
+    if not vendor(scripts):
+        scripts = None
+    pages = [convert(path, out, scripts) for path in paths]
     for page in pages:
         print(page)
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -211,5 +213,6 @@ def make(paths, out):
                     excess = " and ".join(f"{px} px too {what}" for px, what in ((tall, "tall"), (wide, "wide")) if px)
                     print(f"warning: {page.name}, slide {slide}: {excess}")
             except Error as error:
-                print(f"warning: {page.name} was not measured: {error.message.splitlines()[0]}")
+                print(f"warning: from {page.name} on nothing was measured: {error.message.splitlines()[0]}")
+                break
         browser.close()

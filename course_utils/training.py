@@ -111,13 +111,14 @@ def _seed(*words):
 
 def pick_device(name=None):
     """The torch.device of that name, or the best there is. ValueError for one that this machine does not have."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    usable = [kind for kind, found in there.items() if found]
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = {"cuda": cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    usable = [kind for kind in count if count[kind]]
     try:
         device = torch.device(name or usable[0])
     except RuntimeError:
         device = None
-    if device is None or device.type not in usable or (device.index or 0) >= max(1, torch.cuda.device_count()):
+    if device is None or (device.index or 0) >= count.get(device.type, 0):
         raise ValueError(f"device {name!r} is not on this machine; it has {', '.join(usable)}")
     return device
 

@@ -313,6 +313,15 @@ def test_wrong_data(sets):
     refused(r"cannot take images of \(3, 32, 32\)", images=train.images.expand(-1, 3, -1, -1))
 
 
+def test_devices_are_counted_by_kind(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(training.pick_device(name)) for name in (None, "cuda:1", "cpu")] == ["cuda", "cuda:1", "cpu"]
+    for name in ("cuda:2", "cpu:1"):
+        with pytest.raises(ValueError, match=f"device '{name}' is not on this machine; it has cuda, .*cpu"):
+            training.pick_device(name)
+
+
 def test_wrong_arguments(sets):
     with pytest.raises(ValueError, match="batch_size is 101; for 100 images expected 1 to 100"):
         training.fit(net(), *sets, replace(SHORT, batch_size=101), quiet=True)

@@ -181,7 +181,7 @@ STATUS = {
     "ok": "",
     "missing": "No notebook was handed in under the name that was asked for.",
     "unreadable": "The file that was handed in is no notebook that can be read.",
-    "tampered": "Cells that are locked had been changed or deleted. They were put back before grading.",
+    "tampered": "Locked cells had been changed or deleted, or cells of the task copied. They were put back first.",
     "timeout": "Something did not end in the time that it has.",
     "out_of_memory": "Something needed more memory than there is.",
     "kernel_died": "Something brought the process down.",

@@ -32,13 +32,13 @@ class Mark:
 
 
 def intake(path, released):
-    """A submission as a clean notebook, and whether locked cells were altered or deleted.
+    """A submission as a clean notebook, and whether locked cells were altered or deleted, or cells of the task copied.
 
     Of the file only text is taken: the cells' sources, in the roles that the released notebook gives them (known by
-    nbgrader's id or, in a learners' version, by the id of the cell); tags and links in texts are made plain. A second
-    cell of one id is a copy, and no more than any other cell. What is missing is put back, so that nbgrader finds all
-    that it restores; an answer to mark by hand with a note, so that it waits for a mark, for it may stand in another
-    cell. Raises Unreadable.
+    nbgrader's id or, in a learners' version, by the id of the cell); tags and links in texts are made plain. Of two
+    cells with one id the first has the role, and the submission counts as altered: which of them is meant, a person has
+    to see. What is missing is put back, so that nbgrader finds all that it restores; an answer to mark by hand with a
+    note, so that it waits for a mark, for it may stand in another cell. Raises Unreadable.
     """
     cells = _read(path)
     originals = {role(cell)["grade_id"]: cell for cell in released.cells if role(cell)}
@@ -50,6 +50,7 @@ def intake(path, released):
             cell.source = source if _is_locked(cell) else _harmless(source, cell.cell_type)
             found[grade_id] = cell
         else:
+            tampered |= grade_id in found
             cell = new_code_cell(source) if kind == "code" else new_markdown_cell(_harmless(source, kind))
         notebook.cells.append(cell)
     place = 0

@@ -14,11 +14,11 @@ help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 lab: environment   ## open the course in JupyterLab (the first call installs it into .venv)
-	@$(RUN) -m course_utils.workspace lab
+	@$(RUN) -m course_utils.setup.workspace lab
 
 fresh: environment ## a clean copy of a chapter beside yours: make fresh NN=06
 	$(call need,NN,NN=06)
-	@$(RUN) -m course_utils.workspace fresh "$(NN)"
+	@$(RUN) -m course_utils.setup.workspace fresh "$(NN)"
 
 test: lint   ## prove everything: style, unit tests, every notebook
 	@$(RUN) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
@@ -50,7 +50,7 @@ grade: tools       ## grade a folder of submissions: make grade NN=06 SUBMISSION
 	@$(RUN) -m course_utils grade "$(NN)" --submissions "$(SUBMISSIONS)" --out "$(OUT)"
 
 # What is needed to learn, and what is needed beside that to prove and to grade. Does nothing where all is there.
-bootstrap = @$(if $(PYTHON),"$(PYTHON)" course_utils/bootstrap.py,$(error no Python was found: install Python 3.11 to 3.13))
+bootstrap = @$(if $(PYTHON),"$(PYTHON)" course_utils/setup/bootstrap.py,$(error no Python was found: install Python 3.11 to 3.13))
 environment:
 	$(bootstrap)
 tools:

@@ -5,7 +5,7 @@ import sys
 
 
 def doctor(args):
-    from course_utils.doctor import report
+    from course_utils.setup.doctor import report
 
     return report()
 
@@ -34,7 +34,7 @@ def train(args):
 
 
 def release(args):
-    from course_utils.exercises.release import release
+    from course_utils.exercises.grading.release import release
 
     release(args.chapter, args.out)
 

@@ -8,13 +8,14 @@ import os
 import re
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from urllib.parse import quote
 
 from IPython.display import display
 from tabulate import tabulate
 
-RUNS = Path(__file__).parents[1] / "data" / "runs"
+from course_utils.files import ROOT
+
+RUNS = ROOT / "data" / "runs"
 NUMBER = re.compile(r"[-−+]?[\d.,]*\d(e[-+]?\d+)?( ?%)?|")  # or an empty cell
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from course_utils.quick import environment
+from course_utils.setup.quick import environment
 
 FLAGS = [
     "--no-sandbox",

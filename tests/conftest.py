@@ -1,6 +1,6 @@
 """What all tests share: seeded draws, the slow files first; and what may be missing on a machine.
 
-One thread, no GPU, no data sets of the machine: the plugin course_utils.quick saw to that before this file is read.
+One thread, no GPU, no data sets of the machine: the plugin course_utils.setup.quick saw to that before this is read.
 """
 
 import os

@@ -62,7 +62,7 @@ def nbval(*paths):
         "-p",
         "no:cacheprovider",
         "-p",
-        "course_utils.quick",
+        "course_utils.setup.quick",
         "-c",
         os.devnull,
     ]

@@ -56,7 +56,7 @@ def test_wrong_arguments_end_in_one_line(arguments, capsys):
 
 @pytest.mark.parametrize("error", [ValueError("no data set 'x'; there are digits"), OSError("the disk is full")])
 def test_what_the_user_can_mend_ends_in_one_line(error, monkeypatch, capsys):
-    from course_utils import doctor
+    from course_utils.setup import doctor
 
     def fails():
         raise error

@@ -4,7 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+from course_utils.files import ROOT
+
+NOTEBOOKS = ROOT / "notebooks"
 
 
 def notebooks(given, *folders):

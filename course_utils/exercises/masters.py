@@ -2,11 +2,10 @@
 
 import copy
 import re
-from pathlib import Path
 
-import course_utils
+from course_utils.files import ROOT
 
-SOLUTIONS = Path(course_utils.__file__).parents[1] / "notebooks" / "solutions"
+SOLUTIONS = ROOT / "notebooks" / "solutions"
 CODE_STUB = "raise NotImplementedError"
 TEXT_STUB = "*Your answer:*"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"

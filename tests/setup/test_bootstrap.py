@@ -15,9 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from course_utils import bootstrap
+from course_utils.setup import bootstrap
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def interpreter(folder, name, answer, code=0):

@@ -98,7 +98,7 @@ def test_stored_learner_version_is_in_step(chapter, master):
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
     pytest.importorskip("nbgrader", reason="nbgrader is not installed (the extra `grade`)")
-    from course_utils.exercises.release import release
+    from course_utils.exercises.grading.release import release
 
     folder = tmp_path_factory.mktemp("released")
     release("all", folder)

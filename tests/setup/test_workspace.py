@@ -17,7 +17,7 @@ import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
 
-from course_utils import workspace
+from course_utils.setup import workspace
 
 CHAPTER = "06_convolution_arithmetic.ipynb"
 
@@ -194,7 +194,7 @@ def test_the_browser_gets_a_page_that_only_the_user_can_read(root, monkeypatch):
 
 def start(root):
     """Start the command in a process of its own; returns it and the address that it printed."""
-    code = "import sys, pathlib; from course_utils.workspace import lab; lab(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib; from course_utils.setup.workspace import lab; lab(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(root)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = []

@@ -23,7 +23,7 @@ from matplotlib import pyplot as plt
 from course_utils import datasets, notebook
 from course_utils.figures.datasets import sheet
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def sha256(data):

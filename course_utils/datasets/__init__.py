@@ -25,7 +25,9 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-CACHE = Path(__file__).resolve().parent.parent / "data"
+from course_utils.files import ROOT
+
+CACHE = ROOT / "data"
 TIMEOUT = 15  # seconds without a byte after which a mirror is given up
 SPLITS = ("train", "validation", "test")
 

@@ -2,7 +2,6 @@
 
 import math
 from itertools import pairwise
-from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -12,6 +11,7 @@ from checks import accepts, check_is_sound, refuses
 from course_utils import scratch
 from course_utils.exercises.checks import ex01
 from course_utils.exercises.checks.ex01 import dead_units, edge, elu_backward, left_over, prediction, softmax
+from course_utils.files import ROOT
 
 
 @pytest.mark.parametrize("exercise_id", ex01.EXERCISES)
@@ -225,7 +225,7 @@ def test_the_edge_is_crossed_once():
 
 
 def test_left_over_is_the_one_that_learners_are_given():
-    notebook = nbformat.read(Path(__file__).parents[1] / "notebooks/solutions/01_nonlinearities.ipynb", 4)
+    notebook = nbformat.read(ROOT / "notebooks/solutions/01_nonlinearities.ipynb", 4)
     (given,) = (cell.source for cell in notebook.cells if cell.id == "01-5-given")
     names = {"np": np}
     exec(given, names)

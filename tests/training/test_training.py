@@ -20,7 +20,7 @@ from course_utils import datasets, models, training
 from course_utils.__main__ import main
 from course_utils.training import Recipe
 
-RUNS = Path(__file__).resolve().parent.parent / "data" / "runs"
+RUNS = Path(__file__).resolve().parents[2] / "data" / "runs"
 REAL_LOAD = datasets.load
 SHORT = Recipe(epochs=4, batch_size=32, learning_rate=0.05, shift=1)
 

@@ -1,4 +1,4 @@
-"""Create the course's environment, .venv: python3 course_utils/bootstrap.py [EXTRA ...].
+"""Create the course's environment, .venv: python3 course_utils/setup/bootstrap.py [EXTRA ...].
 
 Run as a script by whatever Python the machine has, before anything is installed: standard library only, and no syntax
 that an old Python cannot read, for it has to run there to say that it is too old. All that can go wrong on a machine
@@ -266,7 +266,7 @@ def prepare(root, extras=()):
 
 def main(extras):
     """Run as a script; returns the exit code."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     try:
         prepare(root, extras)
     except Unable as error:

@@ -7,7 +7,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from course_utils.files import ROOT
+
 EXTRAS = {"test": "make test", "grade": "release and grade"}  # what an extra of pyproject.toml is for
 COMFORT = {"memory": 2.0, "disk": 2.0}  # gigabytes free; a training chapter takes about 1 of memory
 
@@ -79,10 +80,10 @@ def torch():
 
 def machine():
     """Cores, memory and disk that this process may use."""
-    from course_utils import quick
+    from course_utils import machine as here
 
-    yield OK, "cores", f"{quick.cores()} ({platform.machine()}, {platform.system()})"
-    memory, disk = quick.memory(), shutil.disk_usage(ROOT).free / 1e9
+    yield OK, "cores", f"{here.cores()} ({platform.machine()}, {platform.system()})"
+    memory, disk = here.memory(), shutil.disk_usage(ROOT).free / 1e9
     for name, free, mend in (("memory", memory, "close other programs"), ("disk", disk, "free some")):
         if free == float("inf"):
             yield OK, name, "this system does not say"
@@ -118,7 +119,7 @@ def data():
 
 def programs():
     """What is not Python: a browser, and bubblewrap for the grader's sandbox."""
-    from course_utils import workspace
+    from course_utils.setup import workspace
 
     if workspace.browser():
         yield OK, "browser", "opened by make lab"

@@ -9,8 +9,8 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from course_utils.exercises import checking
+from course_utils.exercises.grading.sandbox import LIMITS, Lost, Sandbox
 from course_utils.exercises.masters import functions, role
-from course_utils.exercises.sandbox import LIMITS, Lost, Sandbox
 
 SERIOUS = ("out_of_memory", "kernel_died", "timeout")  # the first of these that occurred is the status
 MISSING = "*The cell for this answer was deleted. Is the answer in another cell?*"

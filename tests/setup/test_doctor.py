@@ -1,12 +1,14 @@
 """The doctor: right about this environment, of use where something is missing, and never ill itself."""
 
 import builtins
+import os
 import re
 from importlib import metadata
 
 import pytest
 
-from course_utils import doctor, quick
+from course_utils import machine
+from course_utils.setup import doctor, quick
 
 
 def found(check):
@@ -95,7 +97,7 @@ def test_settings(monkeypatch, name, value, status):
 
 
 def test_little_memory_is_said(monkeypatch):
-    monkeypatch.setattr(quick, "memory", lambda: 0.5)
+    monkeypatch.setattr(machine, "memory", lambda: 0.5)
     assert found(doctor.machine)["memory"] == ("note", "0.5 GB free, 2 GB are good to have: close other programs")
 
 
@@ -119,19 +121,28 @@ def test_a_check_that_breaks_is_part_of_the_report(monkeypatch, capsys):
 
 
 def test_a_container_sees_its_own_share(monkeypatch, tmp_path):
-    monkeypatch.setattr(quick.os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
-    monkeypatch.setattr(quick, "Path", lambda path: tmp_path / path.strip("/").replace("/", "_"))
+    real = builtins.open
+
+    def inside(path, *args, **options):
+        return real(tmp_path / path.strip("/").replace("/", "_"), *args, **options)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    monkeypatch.setattr(os.path, "exists", lambda path: str(path) == "/sys/fs/cgroup/cpu.max")
+    monkeypatch.setattr(builtins, "open", inside)
     (tmp_path / "sys_fs_cgroup_cpu.max").write_text("250000 100000\n")
-    assert quick.cores() == 2
+    assert machine.cores() == 3  # a quota of two and a half
     (tmp_path / "sys_fs_cgroup_cpu.max").write_text("max 100000\n")
-    assert quick.cores() == 64
+    assert machine.cores() == 64
+    monkeypatch.undo()
+    monkeypatch.setattr(machine, "Path", lambda path: tmp_path / path.strip("/").replace("/", "_"))
     (tmp_path / "sys_fs_cgroup_memory.max").write_text("3000000000\n")
     (tmp_path / "sys_fs_cgroup_memory.current").write_text("1000000000\n")
     (tmp_path / "proc_meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n")
-    assert quick.memory() == 2.0
+    assert machine.memory() == 2.0
 
 
 def test_the_tests_run_in_the_environment_of_the_records():
-    assert quick.environment() == dict(quick.os.environ)
+    assert quick.environment() == dict(os.environ)
     given = {"COURSE_DATA": "x", "MPLBACKEND": "y", "COURSE_PROFILE": "full", "HOME": "z"}
     assert quick.environment(given) == {"HOME": "z", **quick.SET}

@@ -17,10 +17,10 @@ import nbformat
 from tqdm import tqdm
 
 from course_utils.exercises import checking
-from course_utils.exercises.marking import Unreadable, intake, mark_notebook
+from course_utils.exercises.grading.marks import Unreadable, intake, mark_notebook
+from course_utils.exercises.grading.release import course_directory, generate, nbgrader, quiet
+from course_utils.exercises.grading.sandbox import Sandbox, public_course
 from course_utils.exercises.masters import master, role
-from course_utils.exercises.release import course_directory, generate, nbgrader, quiet
-from course_utils.exercises.sandbox import Sandbox, public_course
 
 NOT_FOR_NBGRADER = str.maketrans("[]*?\n\r", "()+!  ")  # a student's name becomes a pattern there
 

@@ -15,12 +15,14 @@ import pytest
 pytest.importorskip("nbgrader", reason="nbgrader is not installed (the extra `grade`)")
 
 from course_utils.__main__ import main
-from course_utils.exercises import checking, grading, marking, sandbox
-from course_utils.exercises.grading import grade
-from course_utils.exercises.marking import intake
+from course_utils.exercises import checking
+from course_utils.exercises.grading import batch as grading
+from course_utils.exercises.grading import grade, sandbox
+from course_utils.exercises.grading import marks as marking
+from course_utils.exercises.grading.marks import intake
+from course_utils.exercises.grading.release import release
+from course_utils.exercises.grading.sandbox import Limits, Lost, Sandbox, public_course
 from course_utils.exercises.masters import learner_version, master, role
-from course_utils.exercises.release import release
-from course_utils.exercises.sandbox import Limits, Lost, Sandbox, public_course
 
 NAME = "06_convolution_arithmetic.ipynb"
 SURROGATE = '{"cells": [{"cell_type": "code", "id": "06-1", "metadata": {}, "source": "x = 1 # \\ud800"}]}'
@@ -348,7 +350,7 @@ def test_answers_are_not_there(box, module):
 
 
 def test_nothing_of_the_machine_is_there(box):
-    home, here = Path.home(), Path(__file__).resolve().parents[1]
+    home, here = Path.home(), Path(__file__).resolve().parents[3]
     assert box.ask({"run": "import os; from pathlib import Path"}, 30)["error"] is None
     for folder in (here / "notebooks", here / "tests", here / "course_utils", home / ".ssh", home / ".bashrc"):
         assert printed(box, f"print(os.path.exists({str(folder)!r}))") == "False\n"

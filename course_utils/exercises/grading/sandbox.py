@@ -50,11 +50,8 @@ NOT_FOR_STUDENTS = (
     "__pycache__",
     "authors",
     "checks",
+    "grading",
     "masters.py",
-    "release.py",
-    "grading.py",
-    "marking.py",
-    "sandbox.py",
 )
 
 
@@ -73,6 +70,7 @@ def public_course(hidden):
     with tempfile.TemporaryDirectory(prefix="course-") as name:
         folder = Path(name)
         shutil.copytree(Path(course_utils.__file__).parent, folder / "course_utils", ignore=leave_out)
+        shutil.copyfile(Path(__file__).with_name("runner.py"), folder / "runner.py")
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
         yield folder
@@ -103,7 +101,7 @@ def command(course, limits=LIMITS):
     for name, value in environment.items():
         outside += ["--setenv", name, value]
     outside += _files(course, limits)
-    inside = [sys.executable, "-I", "-B", "/course/course_utils/exercises/runner.py"]
+    inside = [sys.executable, "-I", "-B", "/course/runner.py"]
     inside = ["prlimit", f"--nproc={limits.processes}", "--", *inside]
     if root:
         # A user of its own for each run: the limit on processes counts all of a user.

@@ -1,4 +1,4 @@
-"""The learner's folder work/: python -m course_utils.workspace lab | fresh NN.
+"""The learner's folder work/: python -m course_utils.setup.workspace lab | fresh NN.
 
 Learners do not edit tracked files. `lab` copies the chapters and exercises into work/, never over a file there, and
 opens them in JupyterLab; `fresh` puts a clean copy of one chapter beside the learner's own.
@@ -17,7 +17,7 @@ import webbrowser
 from pathlib import Path
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parents[1]
+from course_utils.files import ROOT
 
 
 def masters(root=ROOT):
@@ -185,7 +185,7 @@ def lab(root=ROOT):
 
 def main(argv=None):
     """Run one command; returns the exit code: 0, or 2 with one line for what the user can mend."""
-    top = argparse.ArgumentParser(prog="python -m course_utils.workspace", description=__doc__.splitlines()[0])
+    top = argparse.ArgumentParser(prog="python -m course_utils.setup.workspace", description=__doc__.splitlines()[0])
     commands = top.add_subparsers(dest="command", required=True, metavar="lab|fresh")
     commands.add_parser("lab", help="open the course in JupyterLab")
     sub = commands.add_parser("fresh", help="a clean copy of a chapter beside yours")

@@ -1,0 +1,120 @@
+"""The machine: cores and memory that this process may use, devices, precision, seeds, the hardware in words.
+
+NumPy and torch are imported where they are needed: the tests set the number of threads before either is loaded.
+"""
+
+import platform
+import random
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def cores() -> int:
+    """How many processors this process may use: those of its affinity mask, within a container's quota."""
+    from joblib import cpu_count
+
+    return cpu_count()
+
+
+def memory() -> float:
+    """The gigabytes of memory that are free for this process; infinity if the machine does not say."""
+    free = []
+    with suppress(OSError, KeyError):
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    with suppress(OSError, ValueError):
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        if limit != "max":
+            free.append(int(limit) - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    return min(free, default=float("inf")) / 1e9
+
+
+def check_seed(seed: int) -> int:
+    """The seed, if it is a whole number from 0 to 2**32 - 1; ValueError otherwise."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed!r}; expected a whole number from 0 to {2**32 - 1}")
+    return seed
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch, for initial weights above all; training draws from generators of its own."""
+    import numpy as np
+    import torch
+
+    check_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch.manual_seed(seed)
+
+
+def derived_seed(*words: int) -> int:
+    """One seed out of several numbers, such that neighbours have nothing in common."""
+    import numpy as np
+
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
+
+
+def pick_device(name: str | None = None) -> "torch.device":
+    """The torch.device of that name, or the best there is. ValueError for one that this machine does not have."""
+    import torch
+
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = {"cuda": cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    usable = [kind for kind in count if count[kind]]
+    try:
+        device = torch.device(name or usable[0])
+    except (RuntimeError, TypeError):
+        device = None
+    if device is None or (device.index or 0) >= count.get(device.type, 0):
+        raise ValueError(f"device {name!r} is not on this machine; it has {', '.join(usable)}")
+    return device
+
+
+def has_amx() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices by itself. Without AMX, bfloat16 costs a CPU time."""
+    import torch
+
+    look_up = getattr(torch.cpu, "get_capabilities", None)  # torch before 2.13 has none
+    return bool(look_up and look_up().get("amx_bf16"))
+
+
+def pick_precision(name: str | None, device: "torch.device") -> str:
+    """The precision of that name, or the one that pays: bfloat16 on a GPU that has it, and on a CPU with AMX.
+
+    Raises ValueError for another name.
+    """
+    import torch
+
+    if name is None:
+        capable = {"cuda": torch.cuda.is_available() and torch.cuda.is_bf16_supported(), "cpu": has_amx()}
+        return "bfloat16" if capable.get(device.type) else "float32"
+    if name not in PRECISIONS:
+        raise ValueError(f"precision is {name!r}; it takes {' or '.join(PRECISIONS)}")
+    return name
+
+
+def autocast(precision: str, device: "torch.device") -> AbstractContextManager:
+    """A block in which torch computes in that precision; weights stay float32."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+
+
+def hardware(device: "torch.device") -> str:
+    """The device in plain words, a CPU with the number of threads that torch uses."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    with suppress(OSError):  # Linux knows better
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), name)
+    threads = torch.get_num_threads()
+    return f"{name} ({device.type}), {threads} thread{'s' * (threads > 1)}"

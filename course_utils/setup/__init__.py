@@ -1,0 +1,1 @@
+"""What stands beside the course: the environment, the learner's copy, the doctor, the plugin of the tests."""

@@ -1,0 +1,63 @@
+"""The lecture's claims of Part III, 09 to 13, a test each, named by its id: test_L34_what_it_says.
+
+To add one: keep the order of the ids, compute the claim from `course_utils` (never from numbers copied out of a
+notebook), say in the docstring what the slide says and, for an erratum, what is right; an erratum asserts both, that
+the printed form fails and that the right one holds.
+"""
+
+
+def test_L41_lenet_stacks_stages_of_features_and_ends_in_a_classifier():
+    """Slide 35, on the paper's LeNet-5: convolution and subsampling in turn, each stage with a larger field and after
+    training a more invariant state, a linear classifier reading the features better than the pixels; and its 60,000.
+    The invariance of F6, and that it can be read, are the training's work and not the architecture's."""
+    from copy import deepcopy
+    from dataclasses import replace
+
+    import torch
+    from torch.nn.functional import one_hot
+
+    from course_utils import datasets, models, training
+    from course_utils.arithmetic import receptive_field
+    from course_utils.explorers.lenet import stage_states
+
+    training.seed_everything(0)
+    net = models.build("lenet5", distance_scale=1 / 42)
+    untrained = deepcopy(net)
+    names = ("c1", "s2", "c3", "s4", "c5", "f6")
+    stages = [sum(parameter.numel() for parameter in getattr(net, name).parameters()) for name in names]
+    assert stages == [156, 12, 1_516, 32, 48_120, 10_164] and sum(stages) == 60_000
+    sizes = [field.size for field in receptive_field([(5, 1, 0, 1), (2, 2, 0, 1)] * 2 + [(5, 1, 0, 1)])]
+    assert sizes == [5, 6, 14, 16, 32]
+
+    train, validation = (datasets.load("digits", split) for split in ("train", "validation"))
+    recipe = replace(training.recipe_for("quick", "digits"), epochs=5, learning_rate=0.3)
+    training.fit(net, train, validation, recipe, quiet=True)
+
+    def states(net, dataset, reach):
+        """States of all images, each moved by up to `reach` pixels, and of those images one pixel further right."""
+        pictures = training.Pictures(dataset, net, torch.device("cpu"), shift=reach + 1)
+        moves = torch.randint(1, 2 * reach + 2, (len(dataset), 2), generator=torch.Generator().manual_seed(0))
+        here, further = (
+            pictures.batch(torch.arange(len(dataset)), m)[0] for m in (moves, moves - torch.tensor([0, 1]))
+        )
+        return ({"input": x, **stage_states(net, x)} for x in (here, further))
+
+    def change(net):
+        """How far states move with the image, relative to the distance between the states of two images."""
+        still, moved = states(net, validation, 0)
+        return {k: (moved[k] - still[k]).norm() / (still[k].roll(7, dims=0) - still[k]).norm() for k in still}
+
+    before, after = change(untrained), change(net)
+    assert after["input"] > after["c1"] > after["c3"] > after["c5"] > after["f6"]  # more invariant
+    assert after["f6"] < after["input"] / 2 and after["f6"] < 0.7 * before["f6"]
+
+    def readout(net, stage):
+        """Accuracy of ridge regression on the states of a stage."""
+        (seen, _), (new, _) = states(net, train, 4), states(net, validation, 4)
+        x, new = (torch.nn.functional.pad(s[stage].flatten(1), (0, 1), value=1) for s in (seen, new))
+        kernel = x @ x.T + 10 * torch.eye(len(x))
+        scores = new @ (x.T @ torch.linalg.solve(kernel, one_hot(train.labels, 10).float()))
+        return (scores.argmax(1) == validation.labels).double().mean().item()
+
+    assert readout(net, "s4") > readout(net, "input") + 0.1
+    assert readout(net, "f6") > readout(untrained, "f6") + 0.1

@@ -1,0 +1,117 @@
+"""The experiments behind chapters that are more than one training run: a sweep of learning rates, then several seeds.
+
+    python -m course_utils.authors.experiments lenet5-changes --data fashion-mnist
+
+writes data/runs/lenet5-changes-fashion-mnist.json. One file an experiment; each has WHAT, one sentence, and
+`experiment(data, pieces)`, which returns the fields of the record that are its own.
+"""
+
+import json
+import platform
+import subprocess
+import time
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+import course_utils
+from course_utils import files, machine
+
+# By name: the data sets that an experiment is made for, the first being its default.
+EXPERIMENTS = {
+    "lenet5-changes": ("digits", "fashion-mnist"),
+    "batchnorm-figure1": ("mnist",),
+}
+
+
+class Pieces:
+    """What is done of an experiment: a bar on the screen, and a file by which the same command goes on after a stop."""
+
+    def __init__(self, path, made):
+        self.path, self.made, self.done, self.seconds = path, made, {}, 0.0
+        if path.exists():
+            self._take_up()
+        self._write()
+        self.bar = tqdm(unit=" runs", initial=len(self.done))
+
+    def expect(self, total):
+        """The number of pieces in all, for the bar."""
+        self.bar.total = total
+        self.bar.refresh()
+
+    def once(self, name, compute, *arguments):
+        """What `compute(*arguments)` returns, or returned in an earlier session: numbers, in lists and dicts."""
+        if name not in self.done:
+            self.bar.set_description_str(name)
+            start = time.process_time()
+            self.done[name] = compute(*arguments)
+            self.seconds += time.process_time() - start
+            self._write()
+            self.bar.update()
+        return self.done[name]
+
+    def _write(self):
+        files.write(self.path, json.dumps({"made": self.made, "seconds": self.seconds, "done": self.done}))
+
+    def _take_up(self):
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            made, self.seconds, self.done = content["made"], float(content["seconds"]), dict(content["done"])
+        except (ValueError, TypeError, KeyError):
+            raise ValueError(f"{self.path} is damaged: delete it, and the experiment starts anew") from None
+        if made != self.made:
+            names = [name for name in self.made if made.get(name) != self.made[name]]
+            raise ValueError(f"{self.path} was begun with another {', '.join(names)}: delete it to start anew")
+
+
+def run(name, data=None, out=None):
+    """Make the record of an experiment on one CPU thread in float32, and write it to `out`. Returns its path.
+
+    Raises ValueError for an unknown name, data that the experiment is not made for, or what another version began;
+    OSError where data cannot be had or files not be written.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"no experiment is called {name!r}; there are {', '.join(EXPERIMENTS)}")
+    data = data or EXPERIMENTS[name][0]
+    if data not in EXPERIMENTS[name]:
+        raise ValueError(f"{name} is not made for {data!r}; it takes {' or '.join(EXPERIMENTS[name])}")
+    path = Path(out or files.ROOT / "data" / "runs" / f"{name}-{data}.json")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; --out takes the name of a file")
+    module = import_module(f"{__name__}.{name.replace('-', '_')}")
+    torch.set_num_threads(1)
+    made = _made(name, data)
+    pieces = Pieces(path.with_name(path.name + ".part"), made)
+    with pieces.bar:
+        fields = module.experiment(data, pieces)
+    record = {"what": module.WHAT, **made, "cpu_seconds": round(pieces.seconds), **fields}
+    files.write(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    pieces.path.unlink()
+    return path
+
+
+def _made(name, data):
+    """How a record came about: the command that makes it again, and on what it ran."""
+    return {
+        "command": f"python -m {__name__} {name} --data {data}",
+        "data": data,
+        "precision": "float32",
+        "hardware": machine.hardware(torch.device("cpu")),
+        "versions": {
+            "course_utils": course_utils.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+        },
+        "commit": _commit(),
+    }
+
+
+def _commit():
+    """The commit of this clone; None without git. Changes that are not committed are marked."""
+    command = ["git", "-C", str(files.ROOT), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

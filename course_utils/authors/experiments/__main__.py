@@ -1,0 +1,48 @@
+"""Make the record of an experiment: python -m course_utils.authors.experiments NAME [--data DATA] [--out FILE]."""
+
+import argparse
+import sys
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage that `--help` prints."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parser():
+    """The argument parser; its help names the experiments and their data."""
+    from course_utils.authors.experiments import EXPERIMENTS
+
+    names = "\n".join(f"  {name:18} --data {'|'.join(data)}" for name, data in EXPERIMENTS.items())
+    top = Parser(
+        prog="python -m course_utils.authors.experiments",
+        description="Make the record of an experiment: sweep, train, and write data/runs/NAME-DATA.json.",
+        epilog=f"experiments:\n{names}\n\nexample:\n  python -m course_utils.authors.experiments lenet5-changes",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("name", metavar="NAME", help="one of those below")
+    top.add_argument("--data", metavar="DATA", help="default: the first that is listed below")
+    top.add_argument("--out", metavar="FILE", help="default: data/runs/NAME-DATA.json in the course's folder")
+    return top
+
+
+def main(argv=None):
+    """Make one record; returns the exit code: 0, 2 with one line for a wrong argument, 130 after Ctrl-C."""
+    args = parser().parse_args(argv)
+    from course_utils.authors import experiments
+
+    try:
+        print(experiments.run(args.name, args.data, args.out))
+    except (ValueError, OSError) as error:
+        print(f"course_utils.authors.experiments: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,10 +10,12 @@ import json
 import platform
 import subprocess
 import time
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 import course_utils
@@ -26,15 +28,55 @@ EXPERIMENTS = {
 }
 
 
+def run(name, data=None, out=None):
+    """Make the record of an experiment, on one CPU thread in float32, and write it to the file `out`. Returns its path.
+
+    A call that was interrupted goes on where it stopped, from the file out.part.
+    Raises ValueError for an unknown name, data that the experiment is not made for, an `out` that is a folder or that
+    another process is making, or pieces of another version; OSError where data cannot be had or files not be written.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"no experiment is called {name!r}; there are {', '.join(EXPERIMENTS)}")
+    data = EXPERIMENTS[name][0] if data is None else data
+    if data not in EXPERIMENTS[name]:
+        raise ValueError(f"{name} is not made for {data!r}; it takes {' or '.join(EXPERIMENTS[name])}")
+    path = Path(out or files.ROOT / "data" / "runs" / f"{name}-{data}.json")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; --out takes the name of a file")
+    module = module_of(name)
+    torch.set_num_threads(1)
+    made = _made(name, data)
+    with _alone(path):
+        with Pieces(path.with_name(f"{path.name}.part"), made) as pieces:
+            fields = module.experiment(data, pieces)
+        record = {"what": module.WHAT, **made, "cpu_seconds": round(pieces.seconds), **fields}
+        files.write(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+        pieces.path.unlink()
+    return path
+
+
+def module_of(name):
+    """The module of an experiment."""
+    return import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
 class Pieces:
-    """What is done of an experiment: a bar on the screen, and a file by which the same command goes on after a stop."""
+    """What is done of an experiment: a bar on the screen, and a file by which the same call goes on after a stop."""
 
     def __init__(self, path, made):
         self.path, self.made, self.done, self.seconds = path, made, {}, 0.0
         if path.exists():
             self._take_up()
-        self._write()
+        self._write()  # a folder that cannot be written to shows now, not in an hour
         self.bar = tqdm(unit=" runs", initial=len(self.done))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+        if not self.done:
+            self.path.unlink()
 
     def expect(self, total):
         """The number of pieces in all, for the bar."""
@@ -42,7 +84,7 @@ class Pieces:
         self.bar.refresh()
 
     def once(self, name, compute, *arguments):
-        """What `compute(*arguments)` returns, or returned in an earlier session: numbers, in lists and dicts."""
+        """What `compute(*arguments)` returns, or returned in an earlier call: numbers, in lists and dicts of words."""
         if name not in self.done:
             self.bar.set_description_str(name)
             start = time.process_time()
@@ -58,60 +100,53 @@ class Pieces:
     def _take_up(self):
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-            made, self.seconds, self.done = content["made"], float(content["seconds"]), dict(content["done"])
+            made, self.seconds, self.done = dict(content["made"]), float(content["seconds"]), dict(content["done"])
         except (ValueError, TypeError, KeyError):
             raise ValueError(f"{self.path} is damaged: delete it, and the experiment starts anew") from None
         if made != self.made:
             names = [name for name in self.made if made.get(name) != self.made[name]]
-            raise ValueError(f"{self.path} was begun with another {', '.join(names)}: delete it to start anew")
+            raise ValueError(
+                f"{self.path} was begun with another {', '.join(names)}: delete it, and the experiment starts anew"
+            )
 
 
-def run(name, data=None, out=None):
-    """Make the record of an experiment on one CPU thread in float32, and write it to `out`. Returns its path.
-
-    Raises ValueError for an unknown name, data that the experiment is not made for, or what another version began;
-    OSError where data cannot be had or files not be written.
-    """
-    if name not in EXPERIMENTS:
-        raise ValueError(f"no experiment is called {name!r}; there are {', '.join(EXPERIMENTS)}")
-    data = data or EXPERIMENTS[name][0]
-    if data not in EXPERIMENTS[name]:
-        raise ValueError(f"{name} is not made for {data!r}; it takes {' or '.join(EXPERIMENTS[name])}")
-    path = Path(out or files.ROOT / "data" / "runs" / f"{name}-{data}.json")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; --out takes the name of a file")
-    module = import_module(f"{__name__}.{name.replace('-', '_')}")
-    torch.set_num_threads(1)
-    made = _made(name, data)
-    pieces = Pieces(path.with_name(path.name + ".part"), made)
-    with pieces.bar:
-        fields = module.experiment(data, pieces)
-    record = {"what": module.WHAT, **made, "cpu_seconds": round(pieces.seconds), **fields}
-    files.write(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
-    pieces.path.unlink()
-    return path
+@contextmanager
+def _alone(path):
+    """One process at a time makes a record. Raises ValueError where another one is at it."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"another process is making {path}: wait for its end, or name another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _made(name, data):
-    """How a record came about: the command that makes it again, and on what it ran."""
+    """How a record came about: the command that makes it again, and with what it was made."""
     return {
         "command": f"python -m {__name__} {name} --data {data}",
         "data": data,
         "precision": "float32",
+        "commit": _commit(),
         "hardware": machine.hardware(torch.device("cpu")),
         "versions": {
             "course_utils": course_utils.__version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
         },
-        "commit": _commit(),
     }
 
 
 def _commit():
-    """The commit of this clone; None without git. Changes that are not committed are marked."""
-    command = ["git", "-C", str(files.ROOT), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    """The commit of the course that runs, with a + where files were changed since; None outside of a clone."""
+    git = ["git", "-C", str(files.ROOT)]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changes = subprocess.run([*git, "status", "--porcelain", "-uno", "--", "course_utils"], capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         return None
+    return head + ("+" if changes.stdout else "")

@@ -3,24 +3,25 @@
 import argparse
 import sys
 
+from course_utils.authors import experiments
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without the usage that `--help` prints."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {message}; --help says more\n")
 
 
 def parser():
     """The argument parser; its help names the experiments and their data."""
-    from course_utils.authors.experiments import EXPERIMENTS
-
-    names = "\n".join(f"  {name:18} --data {'|'.join(data)}" for name, data in EXPERIMENTS.items())
+    names = "\n".join(f"  {name:18} --data {' | '.join(data)}" for name, data in experiments.EXPERIMENTS.items())
     top = Parser(
         prog="python -m course_utils.authors.experiments",
-        description="Make the record of an experiment: sweep, train, and write data/runs/NAME-DATA.json.",
-        epilog=f"experiments:\n{names}\n\nexample:\n  python -m course_utils.authors.experiments lenet5-changes",
+        description="Make the record of an experiment: sweep, train at the best rate, write data/runs/NAME-DATA.json.",
+        epilog=f"experiments:\n{names}\n\nexample:\n  python -m course_utils.authors.experiments lenet5-changes\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     top.add_argument("name", metavar="NAME", help="one of those below")
     top.add_argument("--data", metavar="DATA", help="default: the first that is listed below")
@@ -31,8 +32,6 @@ def parser():
 def main(argv=None):
     """Make one record; returns the exit code: 0, 2 with one line for a wrong argument, 130 after Ctrl-C."""
     args = parser().parse_args(argv)
-    from course_utils.authors import experiments
-
     try:
         print(experiments.run(args.name, args.data, args.out))
     except (ValueError, OSError) as error:

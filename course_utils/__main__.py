@@ -4,6 +4,19 @@ import argparse
 import sys
 
 
+def lab(args):
+    from course_utils.setup import workspace
+
+    workspace.lab()
+
+
+def fresh(args):
+    from course_utils.setup import workspace
+
+    for path in workspace.fresh(args.chapter):
+        print(f"work/{path.as_posix()}")
+
+
 def doctor(args):
     from course_utils.setup.doctor import report
 
@@ -17,12 +30,15 @@ def data(args):
 
 
 def train(args):
-    from course_utils import training
+    from course_utils import models, training
 
+    kinds = {name: type(default) for name, default in models.options(args.model).items()}
     training.train(
         args.model,
         args.data,
         args.recipe,
+        settings=values(args.set, training.fields(), "a recipe"),
+        model_options=values(args.model_option, kinds, args.model),
         epochs=args.epochs,
         stop_after=args.stop_after,
         seed=args.seed,
@@ -30,6 +46,7 @@ def train(args):
         out=args.out,
         resume=args.resume,
         device=args.device,
+        precision=args.precision,
     )
 
 
@@ -45,39 +62,112 @@ def grade(args):
     grade(args.chapter, args.submissions, args.out)
 
 
+def data_names():
+    from course_utils import datasets
+
+    return f"""data sets: {", ".join(datasets.available())}
+
+example:
+  python -m course_utils data fashion-mnist
+"""
+
+
+def train_names():
+    from course_utils import datasets, models, training
+
+    options = [f"  {name}: {', '.join(models.options(name))}" for name in models.available()]
+    return f"""models, and their options:
+{chr(10).join(options)}
+data sets: {", ".join(datasets.available())}
+recipes: {", ".join(training.RECIPES)}
+fields of a recipe: {", ".join(training.fields())}
+
+examples:
+  python -m course_utils train lenet5_simple --data digits
+  python -m course_utils train lenet5 --data fashion-mnist --recipe full --set learning_rate=0.05 --out build/slow
+"""
+
+
+def values(words, kinds, owner):
+    """{name: value} of words NAME=VALUE; `kinds` has the type of each name that `owner` takes. Raises ValueError."""
+    from course_utils.training.recipes import KINDS
+
+    found = {}
+    for word in words:
+        name, equals, text = (part.strip() for part in word.partition("="))
+        if not equals or name not in kinds:
+            raise ValueError(f"{word!r} sets nothing; {owner} has {', '.join(kinds) or 'nothing to set'}: NAME=VALUE")
+        kind = kinds[name]
+        try:
+            value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (ValueError, KeyError):
+            raise ValueError(f"{name} is {text!r}; expected {KINDS[kind]}") from None
+        if name in found:
+            raise ValueError(f"{name} is given twice, as {found[name]!r} and as {value!r}")
+        found[name] = value
+    return found
+
+
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage that `--help` prints."""
+    """Says what is wrong in one line, without the usage that `--help` prints.
+
+    `names` gives the end of the help: it is called for a help only, since the names of models cost an import of torch.
+    """
+
+    def __init__(self, *args, names=None, **options):
+        super().__init__(*args, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        self.names = names
+
+    def format_help(self):
+        self.epilog = self.names() if self.names else None
+        return super().format_help()
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {message}; --help says more\n")
 
 
 def parser():
     """The argument parser, one sub-command a function of this file."""
-    top = Parser(prog="python -m course_utils", description=__doc__.splitlines()[0])
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    top = Parser(prog="python -m course_utils", description="The course's command line.")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
-    def command(function, summary):
-        sub = commands.add_parser(function.__name__, help=summary, description=summary)
+    def command(function, summary, names=None):
+        sub = commands.add_parser(function.__name__, help=summary, description=summary, names=names)
         sub.set_defaults(function=function)
         return sub
 
+    command(lab, "open the course in JupyterLab, in a copy of your own in work/")
+
+    sub = command(fresh, "a clean copy of a chapter beside yours")
+    sub.add_argument("chapter", metavar="NN", help="the chapter's number, for example 06")
+
     command(doctor, "what this machine can run, what is missing, how to mend it")
 
-    sub = command(data, "fetch and verify a data set")
+    sub = command(data, "fetch and verify a data set", data_names)
     sub.add_argument("name", metavar="NAME")
 
-    sub = command(train, "train a model and keep its record")
+    sub = command(train, "train a model and keep its record", train_names)
     sub.add_argument("model", metavar="MODEL")
-    sub.add_argument("--data", required=True, metavar="NAME", help="digits, shapes, mnist, fashion-mnist, cifar10")
-    sub.add_argument("--recipe", default="quick", metavar="quick|full", help="the budget (default: quick)")
-    sub.add_argument("--epochs", type=int, metavar="N", help="total number; fixes the schedule")
-    sub.add_argument("--stop-after", type=int, metavar="K", help="end early, after epoch K")
-    sub.add_argument("--seed", type=int, default=0, metavar="S")
-    sub.add_argument("--batch-size", type=int, metavar="B")
+    sub.add_argument("--data", required=True, metavar="NAME")
+    sub.add_argument("--recipe", default="quick", metavar="NAME", help="default: quick")
+    sub.add_argument("--epochs", type=int, metavar="N", help="total number; fixes the schedule (default: the recipe's)")
+    sub.add_argument("--stop-after", type=int, metavar="K", help="end early, after epoch K (default: the last)")
+    sub.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    sub.add_argument("--batch-size", type=int, metavar="B", help="default: the recipe's")
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="another value in the recipe; may be repeated"
+    )
+    sub.add_argument(
+        "--model-option", action="append", default=[], metavar="NAME=VALUE", help="of the model; may be repeated"
+    )
     sub.add_argument("--out", metavar="DIR", help="default: build/MODEL-DATA-seedS")
     sub.add_argument("--resume", action="store_true", help="go on from DIR/checkpoint.pt, if there is one")
-    sub.add_argument("--device", metavar="D", help="cpu, cuda, mps (default: the best there is)")
+    sub.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps (default: the best there is)")
+    sub.add_argument(
+        "--precision",
+        metavar="P",
+        help="float32 or bfloat16 (default: bfloat16 on a GPU that has it and on a CPU with AMX, else float32)",
+    )
 
     sub = command(release, "student versions of a chapter's exercises, or of all")
     sub.add_argument("chapter", metavar="CHAPTER|all")
@@ -91,13 +181,27 @@ def parser():
 
 
 def main(argv=None):
-    """Run one command; returns the exit code: 0, or 2 with one line on standard error for what the user can mend."""
-    args = parser().parse_args(argv)
+    """Run one command; returns the exit code: 0, 2 with one line for what the user can mend, 130 after Ctrl-C."""
+    top = parser()
     try:
+        args = top.parse_args(argv)
+        if not args.command:
+            top.print_help()
+            return 0
         return args.function(args) or 0
     except (ValueError, OSError) as error:
-        print(f"course_utils: {error}", file=sys.stderr)
+        print(f"course_utils: {one_line(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt as error:
+        print(f"\ncourse_utils: {error or 'interrupted'}", file=sys.stderr)
+        return 130
+
+
+def one_line(error):
+    """An exception's message on one line; of an OSError of Python's own, the file and what is wrong with it."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

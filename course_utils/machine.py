@@ -106,6 +106,18 @@ def autocast(precision: str, device: "torch.device") -> AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
+def keep_freed_memory(device: "torch.device") -> None:
+    """Let the C library keep freed blocks for the next step. On Linux a LeNet's step takes up to 30% less time so.
+
+    glibc keeps for reuse what is no larger than the largest block below 32 MiB that it has seen freed (mallopt(3),
+    M_MMAP_THRESHOLD). Otherwise each step's activations go back to the kernel, which clears the same pages again.
+    """
+    import torch
+
+    if device.type == "cpu":
+        torch.empty(31 << 20, dtype=torch.uint8)
+
+
 def hardware(device: "torch.device") -> str:
     """The device in plain words, a CPU with the number of threads that torch uses."""
     import torch

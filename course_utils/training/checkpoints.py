@@ -1,0 +1,160 @@
+"""What a run needs to go on, in a file that is whole or not there; and one run at a time in a folder."""
+
+import io
+import pickle
+import struct
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from course_utils.files import write
+from course_utils.training.loop import Run
+
+FORMAT = 2  # of a checkpoint; raised when its content changes
+PARTS = {
+    "format": int,
+    "identity": dict,
+    "threads": int,
+    "parts": list,
+    "weights": dict,
+    "optimizer": dict,
+    "history": list,
+}
+
+
+class Damaged(ValueError):
+    """A file that no `save` wrote, or that was altered since."""
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One run at a time in a folder, which is made; it goes again if nothing was kept in it.
+
+    Raises ValueError where another run is at work in it.
+    """
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"another run is at work in {folder}: wait for its end, or name another folder with --out"
+        ) from None
+    except NotImplementedError as error:
+        raise ValueError(f"{folder} lies where files cannot be locked ({error}): name another with --out") from None
+    try:
+        yield
+    finally:
+        if not holds_run(folder):
+            with suppress(OSError):
+                (folder / ".lock").unlink()
+                if made:
+                    folder.rmdir()
+        lock.release()
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether there is anything of a run in a folder."""
+    return any((folder / name).exists() for name in ("checkpoint.pt", "checkpoint.before.pt", "run.json"))
+
+
+def save(folder: Path, run: Run, identity: dict, parts: list) -> None:
+    """Write folder/checkpoint.pt; the one that was there stays as checkpoint.before.pt.
+
+    Whoever is killed meanwhile, or meets a full disk, finds the last or the one before, whole.
+    """
+    content = io.BytesIO()
+    state = {"weights": run.model.state_dict(), "optimizer": run.optimizer.state_dict(), "history": run.history}
+    threads = torch.get_num_threads()
+    torch.save({"format": FORMAT, "identity": identity, "threads": threads, "parts": parts, **state}, content)
+    path, new = folder / "checkpoint.pt", folder / "checkpoint.new.pt"
+    try:
+        write(new, content.getvalue())
+    except OSError as error:
+        raise OSError(str(error).replace(new.name, path.name)) from error
+    if path.exists():
+        path.replace(folder / "checkpoint.before.pt")
+    new.replace(path)
+
+
+def load(folder: Path, identity: dict) -> dict | None:
+    """The checkpoint to go on from, or None where there is none yet.
+
+    A damaged one is said, and the one before it taken. Raises ValueError where both are damaged, or if the folder
+    holds another run: the message names what differs.
+    """
+    damaged = None
+    for name in ("checkpoint.pt", "checkpoint.before.pt"):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            checkpoint = read(path)
+        except Damaged as error:
+            damaged = damaged or error
+            continue
+        _check_identity(checkpoint["identity"], identity, folder)
+        if damaged:
+            print(f"{damaged}; going on from {name}, after epoch {len(checkpoint['history'])}")
+        return checkpoint
+    if damaged:
+        raise ValueError(f"{damaged}: delete it, and --resume starts this run anew")
+    return None
+
+
+def read(path: Path) -> dict:
+    """What `save` wrote. Raises Damaged for anything else."""
+    try:
+        with zipfile.ZipFile(path) as members:
+            if members.testzip() is not None:  # torch.load does not look at checksums
+                raise Damaged(f"{path} is damaged")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, RuntimeError, EOFError, LookupError, struct.error, pickle.UnpicklingError):
+        raise Damaged(f"{path} is damaged") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+    whole = isinstance(checkpoint, dict) and checkpoint.keys() == PARTS.keys()
+    whole = whole and all(isinstance(checkpoint[name], kind) for name, kind in PARTS.items())
+    if not whole or checkpoint["format"] != FORMAT:
+        raise Damaged(f"{path} is no checkpoint of this version of the course")
+    return checkpoint
+
+
+def _check_identity(theirs, ours, folder):
+    differences = [
+        f"{name} {theirs.get(name)}, not {ours.get(name)}"
+        for name in {**ours, **theirs}
+        if theirs.get(name) != ours.get(name)
+    ]
+    if differences:
+        raise ValueError(f"{folder} holds another run: {'; '.join(differences)}")
+
+
+def restore(run: Run, checkpoint: dict, folder: Path) -> None:
+    """Bring a fresh Run to where the checkpoint was. Raises ValueError for one of another network than its name says.
+
+    A sum comes out differently on another number of threads, so the run goes on with as many as it began with.
+    """
+    try:
+        run.model.load_state_dict(checkpoint["weights"])
+        run.optimizer.load_state_dict(checkpoint["optimizer"])
+        states = run.optimizer.state
+        fits = all(
+            value.shape in ((), parameter.shape)
+            for parameter, state in states.items()
+            for value in state.values()
+            if isinstance(value, torch.Tensor)
+        )
+        epochs = [row["epoch"] for row in checkpoint["history"]]
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"the checkpoint in {folder} does not fit this network: {reason}") from None
+    if not fits or epochs != list(range(1, len(epochs) + 1)) or len(epochs) > run.recipe.epochs:
+        raise ValueError(f"the checkpoint in {folder} does not fit this network: its optimizer or history is another's")
+    run.history = checkpoint["history"]
+    torch.set_num_threads(checkpoint["threads"])

@@ -1,0 +1,164 @@
+"""Batches on the device: padded, shifted, flipped, normalized; and what no model can learn from."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from runs import few, net
+from torch import nn
+
+from course_utils import datasets, evaluation
+from course_utils.datasets.batches import Batches
+
+CPU = torch.device("cpu")
+
+
+def test_batches_are_padded_shifted_flipped_normalized():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (5, 2, 28, 28), dtype=torch.uint8, generator=generator)
+    labels = torch.arange(5)
+    dataset = datasets.Dataset("random", "train", images, labels, tuple("01234"), (0.4, 0.5), (0.2, 0.3))
+    pictures = Batches(dataset, CPU, 32, shift=2)
+    chosen = torch.tensor([3, 0, 3])
+
+    def expected(i, top, left, flip):
+        """One image, by hand: 28 x 28 in the middle of 36 x 36, of which a window of 32 x 32 is cut out."""
+        field = torch.zeros(2, 36, 36)
+        field[:, 4:32, 4:32] = images[i] / 255
+        window = field[:, top : top + 32, left : left + 32]
+        mean, std = torch.tensor([0.4, 0.5]).view(2, 1, 1), torch.tensor([0.2, 0.3]).view(2, 1, 1)
+        return ((window.flip(2) if flip else window) - mean) / std
+
+    batch, got = pictures.batch(chosen)
+    assert torch.equal(got, chosen)
+    torch.testing.assert_close(batch, torch.stack([expected(int(i), 2, 2, False) for i in chosen]))
+
+    shifts, flips = torch.tensor([[0, 4], [3, 1], [2, 2]]), torch.tensor([True, False, True])
+    batch, _ = pictures.batch(chosen, shifts, flips)
+    by_hand = [expected(3, 0, 4, True), expected(0, 3, 1, False), expected(3, 2, 2, True)]
+    torch.testing.assert_close(batch, torch.stack(by_hand))
+
+
+def test_images_of_any_size_stand_in_the_middle_or_as_they_are():
+    images = torch.randint(1, 256, (3, 1, 6, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    dataset = datasets.Dataset("random", "train", images, torch.arange(3), tuple("012"), (0.0,), (1.0,))
+    batch, _ = Batches(dataset, CPU, shift=1).batch(torch.arange(3))
+    torch.testing.assert_close(batch, images / 255)
+    batch, _ = Batches(dataset, CPU, 8).batch(torch.arange(3))
+    torch.testing.assert_close(batch, nn.functional.pad(images / 255, (0, 1, 1, 1)))  # the odd one right
+
+
+def test_an_epoch_sees_each_image_once_and_shifts_both_ways():
+    batches = Batches(few("digits", "train"), CPU, batch_size=20, shift=2)
+    plan = list(batches.plan(0))
+    assert sorted(torch.cat([chosen for chosen, _, _ in plan]).tolist()) == list(range(100))
+    shifts = torch.cat([shift for _, shift, _ in plan])
+    assert {tuple(pair) for pair in shifts.tolist()} <= {(i, j) for i in range(5) for j in range(5)}
+    assert set(shifts.flatten().tolist()) == {0, 1, 2, 3, 4}
+    assert not torch.cat([flip for _, _, flip in plan]).any()
+    other = torch.cat([chosen for chosen, _, _ in batches.plan(1)])
+    assert not torch.equal(other, torch.cat([chosen for chosen, _, _ in plan]))
+
+
+def test_every_other_image_is_flipped_where_the_recipe_says_so():
+    batches = Batches(few("digits", "train"), CPU, batch_size=20, flip=True)
+    flips = torch.cat([flips for epoch in range(10) for _, _, flips in batches.plan(epoch)])
+    assert flips.double().mean().item() == pytest.approx(0.5, abs=0.08)  # of 1000: five deviations
+
+
+def test_float_images_are_taken_as_they_are():
+    as_bytes = few("digits", "train")
+    as_floats = replace(as_bytes, images=as_bytes.images / 255)
+    model = net().eval()
+    torch.testing.assert_close(
+        evaluation.predict(model, as_floats), evaluation.predict(model, as_bytes), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_processes_of_a_run_share_a_batch_and_nothing_else():
+    batches = Batches(few("digits", "train"), CPU, batch_size=20, seed=3, shift=1, flip=True)
+    whole = list(batches.epoch(1))
+    for world in (2, 4):
+        shares = [list(batches.epoch(1, rank, world)) for rank in range(world)]
+        for step, (images, labels) in enumerate(whole):
+            for rank in range(world):
+                assert torch.equal(shares[rank][step][0], images[rank::world])
+                assert torch.equal(shares[rank][step][1], labels[rank::world])
+
+
+def test_in_order_is_every_image_once_as_it_is():
+    dataset = few("digits", "train")
+    parts = list(Batches(dataset, CPU, shift=2, flip=True).in_order(batch_size=30))
+    assert [len(labels) for _, labels in parts] == [30, 30, 30, 10]
+    assert torch.equal(torch.cat([labels for _, labels in parts]), dataset.labels)
+    images = (dataset.images / 255 - dataset.mean[0]) / dataset.std[0]
+    torch.testing.assert_close(torch.cat([part for part, _ in parts]), images)
+
+
+# ---- What is refused
+
+
+def refused(message, size=None, **changes):
+    with pytest.raises(ValueError, match=message) as refusal:
+        Batches(replace(few("digits", "train"), **changes), CPU, size)
+    assert "\n" not in str(refusal.value)
+
+
+LABELS = few("digits", "train").labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (LABELS.float(), "float32, 100; expected int64"),
+        (LABELS.int(), "int32, 100; expected int64"),
+        (LABELS.to(torch.uint8), "uint8, 100; expected int64"),
+        (LABELS > 4, "bool, 100; expected int64"),
+        (LABELS[:, None], "int64, 100 x 1; expected int64, one class number an image"),
+        (torch.nn.functional.one_hot(LABELS), "int64, 100 x 10; expected int64, one class number an image"),
+        (torch.tensor(3), "int64, a single number; expected int64"),
+    ],
+)
+def test_labels_of_another_kind(labels, kind):
+    refused(f"the labels of the train images of digits are {kind}", labels=labels)
+
+
+IMAGES = few("digits", "train").images
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "digits are 0 x 1 x 32 x 32; expected N x C x H x W, none of"),
+        ({"images": IMAGES[:, :0]}, "digits are 100 x 0 x 32 x 32"),
+        ({"images": IMAGES[:, 0]}, "digits are 100 x 32 x 32"),
+        ({"images": IMAGES.int()}, "digits are int32; expected uint8 from 0 to 255, or floats"),
+        ({"images": IMAGES > 9}, "digits are bool; expected uint8"),
+        ({"labels": LABELS[:7]}, "with 7 labels; expected as many labels as images"),
+        ({"labels": LABELS - 1}, "labels -1 to 8; there are 10 classes"),
+        ({"mean": (0.1, 0.2, 0.3)}, r"the mean of .* is \(0.1, 0.2, 0.3\); expected a finite number a channel \(1\)"),
+        ({"mean": (float("nan"),)}, "expected a finite number a channel"),
+        ({"std": (0.0,)}, "expected a number above 0 a channel"),
+        ({"std": ()}, "expected a number above 0 a channel"),
+        ({"std": (float("inf"),)}, "expected a number above 0 a channel"),
+    ],
+)
+def test_data_that_no_model_can_learn_from(changes, message):
+    refused(message, **changes)
+
+
+@pytest.mark.parametrize("size", [49, 64, 224])
+def test_small_images_are_not_lost_in_a_sea_of_zeros(size):
+    """A model for 224 x 224 would get CIFAR-10 as 7 GB, nearly all of it zeros."""
+    refused(f"are 32 x 32; the model takes {size} x {size}, and zeros would be .*: take a model for small", size)
+    Batches(few("digits", "train"), CPU, 48)
+
+
+def test_large_images_do_not_fit():
+    refused("the digits images are 32 x 32; the model takes 28 x 28", 28)
+
+
+@pytest.mark.parametrize("batch_size", [101, 4096])
+def test_a_batch_larger_than_the_set(batch_size):
+    with pytest.raises(ValueError, match=f"batch_size is {batch_size}; for 100 images expected 1 to 100"):
+        Batches(few("digits", "train"), CPU, batch_size=batch_size)

@@ -7,8 +7,6 @@ writes data/runs/lenet5-changes-fashion-mnist.json. One file an experiment; each
 """
 
 import json
-import platform
-import subprocess
 import time
 from contextlib import contextmanager
 from importlib import import_module
@@ -18,8 +16,8 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-import course_utils
-from course_utils import files, machine
+from course_utils import files
+from course_utils.training.runs import _circumstances
 
 # By name: the data sets that an experiment is made for, the first being its default.
 EXPERIMENTS = {
@@ -131,22 +129,5 @@ def _made(name, data):
         "command": f"python -m {__name__} {name} --data {data}",
         "data": data,
         "precision": "float32",
-        "commit": _commit(),
-        "hardware": machine.hardware(torch.device("cpu")),
-        "versions": {
-            "course_utils": course_utils.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-        },
+        **_circumstances(torch.device("cpu")),
     }
-
-
-def _commit():
-    """The commit of the course that runs, with a + where files were changed since; None outside of a clone."""
-    git = ["git", "-C", str(files.ROOT)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run([*git, "status", "--porcelain", "-uno", "--", "course_utils"], capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head + ("+" if changes.stdout else "")

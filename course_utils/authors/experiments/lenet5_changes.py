@@ -111,8 +111,9 @@ def variant(row, seed):
 
 def outcome(row, train, validation, recipe, seed):
     """The validation accuracy of that row after the last epoch; 0 where the loss is no longer a number."""
+    how = {"seed": seed, "device": "cpu", "precision": "float32", "quiet": True}
     try:
-        history = training.fit(variant(row, seed), train, validation, recipe, seed=seed, device="cpu", quiet=True)
+        history = training.fit(variant(row, seed), train, validation, recipe, **how)
     except training.Diverged:
         return 0.0
     return history[-1]["validation_accuracy"]

@@ -1,0 +1,219 @@
+"""The records in data/runs: each is whole, its numbers can be, and its command is one that makes it.
+
+A record is of one training run, made by `python -m course_utils train` (it has a "model"), or of an experiment of
+course_utils.authors.experiments (it has "rows").
+"""
+
+import dataclasses
+import inspect
+import json
+import math
+import re
+import shlex
+from collections import defaultdict
+from itertools import chain, pairwise
+from statistics import mean
+
+import pytest
+
+from course_utils import __main__ as course
+from course_utils import models, training
+from course_utils.authors import experiments
+from course_utils.authors.experiments import __main__ as authors
+from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
+from course_utils.authors.experiments import lenet5_changes as changes
+from course_utils.files import ROOT
+
+TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "data" / "runs").glob("*.json"))}
+RECORDS = {name: json.loads(text) for name, text in TEXTS.items()}
+RUNS = [name for name, record in RECORDS.items() if "model" in record]
+EXPERIMENTS = [name for name in RECORDS if name not in RUNS]
+# Made before run.json said its command: excused from it as long as they are not made again.
+BEFORE = {f"{m}-{d}-seed{s}" for m in ("lenet5", "lenet5_simple") for d in ("mnist", "fashion-mnist") for s in range(3)}
+WITH_COMMAND = [name for name in RUNS if "command" in RECORDS[name] or name not in BEFORE]
+# What three seeds reach on the test split on average, at least.
+FLOORS = {
+    "lenet5_simple-fashion-mnist": 0.905,
+    "lenet5-fashion-mnist": 0.89,
+    "lenet5_simple-mnist": 0.99,
+    "lenet5-mnist": 0.985,
+}
+
+
+def table_of_data():
+    """Per data set: channels, and the images for training, validation and test, as data/README.md has them."""
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (\d+) x \d+ x \d+ \| ([\d,]+) \+ ([\d,]+) \+ ([\d,]+) \|", text, re.M)
+    return {name: [int(number.replace(",", "")) for number in numbers] for name, *numbers in rows}
+
+
+DATA = table_of_data()
+
+
+def numbers(value, path=()):
+    """All numbers in a record, each with the keys that lead to it."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from numbers(part, (*path, key))
+    elif isinstance(value, list):
+        for part in value:
+            yield from numbers(part, path)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield path, value
+
+
+def check_circumstances(record):
+    """With what it was made, in the form of run.json."""
+    assert record["precision"] in ("float32", "bfloat16")
+    assert record["commit"] is None or re.fullmatch(r"[0-9a-f]{40}\+?", record["commit"])
+
+
+# ---- All records
+
+
+def test_the_records_that_chapters_read_are_there():
+    assert len(RUNS) >= 12 and len(EXPERIMENTS) >= 3
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_numbers_can_be(name):
+    values = list(numbers(RECORDS[name]))
+    assert len(values) > 20
+    for path, value in values:
+        assert math.isfinite(value), path
+        if any("accuracy" in key for key in path):
+            assert 0 <= value <= 1, path
+        if path[-1].endswith(("loss", "seconds")):
+            assert value >= 0, path
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_versions_and_hardware_without_paths_of_a_machine(name):
+    record = RECORDS[name]
+    assert record["hardware"] and record["versions"].keys() >= {"course_utils", "python", "torch"}
+    assert re.fullmatch(r"3\.1\d\.\d+", record["versions"]["python"])
+    assert not re.search(r'"[^"]*/(home|root|work|tmp|Users|mnt)/|[A-Z]:\\', TEXTS[name])
+
+
+# ---- Training runs
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_is_whole(name):
+    record = RECORDS[name]
+    options = record.get("model_options", {})
+    assert re.fullmatch(f"{record['model']}(-.+)?-{record['data']}-seed{record['seed']}", name)
+    channels, train, validation, test = DATA[record["data"]]
+    assert (record["train_images"], record["validation_images"]) == (train, validation)
+    net = models.build(record["model"], 10, channels, **options)
+    assert record["parameters"] == sum(parameter.numel() for parameter in net.parameters())
+
+    epochs = record["epochs"]
+    assert [row["epoch"] for row in epochs] == list(range(1, record["recipe_values"]["epochs"] + 1))
+    keys = {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "images_per_second", "seconds"}
+    assert all(row.keys() == keys | {"epoch"} and row["images_per_second"] > 0 for row in epochs)
+    assert record["seconds"] == pytest.approx(sum(row["seconds"] for row in epochs))
+    assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
+    chance = math.sqrt(0.25 / validation + 0.25 / test)  # the standard deviation of a difference, at most
+    assert record["test_accuracy"] == pytest.approx(epochs[-1]["validation_accuracy"], abs=5 * chance)
+    assert record["test_loss"] >= 0
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_has_all_values_of_its_recipe(name):
+    record = RECORDS[name]
+    values = record["recipe_values"]
+    assert values.keys() == {field.name for field in dataclasses.fields(training.Recipe)}
+    assert values == dataclasses.asdict(training.Recipe(**values))  # a value of another type would not come back
+    if name in BEFORE and name not in WITH_COMMAND:
+        assert values == dataclasses.asdict(training.recipe_for(record["recipe"], record["data"]))
+
+
+@pytest.mark.parametrize("name", WITH_COMMAND)
+def test_a_run_is_made_by_its_command(name, monkeypatch):
+    record, calls = RECORDS[name], []
+    signature = inspect.signature(training.train)
+    monkeypatch.setattr(training, "train", lambda *given, **options: calls.append(signature.bind(*given, **options)))
+    words = shlex.split(record["command"])
+    assert words[:4] == ["python", "-m", "course_utils", "train"]
+    assert course.main(words[3:]) == 0
+    [call] = calls
+    call.apply_defaults()
+    given = call.arguments
+    recipe = training.recipe_for(given["recipe"], given["data"], given["model"])
+    changed = {field: given[field] for field in ("epochs", "batch_size") if given[field] is not None}
+    recipe = dataclasses.replace(recipe, **changed, **given["settings"])
+    assert dataclasses.asdict(recipe) == record["recipe_values"]
+    for field in ("model", "model_options", "data", "recipe", "seed", "precision"):
+        assert given[field] == record[field], field
+    assert (given["stop_after"], given["resume"], given["out"], given["device"]) == (None, False, None, None)
+    assert record["world_size"] == 1
+    check_circumstances(record)
+
+
+def test_three_seeds_that_differ_in_the_seed_only():
+    groups = defaultdict(list)
+    for name in RUNS:
+        groups[name.rpartition("-seed")[0]].append(RECORDS[name])
+    assert groups.keys() == FLOORS.keys()  # give a new group its floor
+    for group, records in groups.items():
+        assert [record["seed"] for record in records] == list(range(len(records))) and len(records) >= 3, group
+        for field in ("model", "model_options", "data", "recipe", "recipe_values", "parameters", "precision"):
+            assert len({json.dumps(record.get(field)) for record in records}) == 1, (group, field)
+        assert len({record["test_loss"] for record in records}) == len(records), group
+        assert mean(record["test_accuracy"] for record in records) >= FLOORS[group], group
+
+
+# ---- Experiments
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if "command" in RECORDS[name]])
+def test_an_experiment_is_made_by_its_command(name, monkeypatch, capsys):
+    record, calls = RECORDS[name], []
+    words = shlex.split(record["command"])
+    assert words[:3] == ["python", "-m", "course_utils.authors.experiments"]
+    monkeypatch.setattr(experiments, "run", lambda *given: calls.append(given))
+    assert authors.main(words[3:]) == 0
+    assert calls == [(words[3], record["data"], None)] and name == f"{words[3]}-{record['data']}"
+    assert record["data"] in experiments.EXPERIMENTS[words[3]]
+    assert record["what"] == experiments.module_of(words[3]).WHAT and "made_with" not in record
+    check_circumstances(record)
+
+
+@pytest.mark.parametrize("data", experiments.EXPERIMENTS["lenet5-changes"])
+def test_changes_of_lenet5(data):
+    record = RECORDS[f"lenet5-changes-{data}"]
+    values = dataclasses.asdict(changes.RECIPES[data])
+    del values["learning_rate"]
+    assert record["recipe_values"] == values
+    assert record["sweep"] == changes.SWEEPS[data] and record["seeds"] == list(changes.SEEDS)
+    assert [row["change"] for row in record["rows"]] == list(changes.CHANGES)
+    for row in record["rows"]:
+        net = changes.variant(row["change"], 0)
+        assert row["parameters"] == sum(parameter.numel() for parameter in net.parameters())
+        means = {float(rate): mean(accuracies) for rate, accuracies in row["sweep"].items()}
+        assert list(means) == list(changes.RATES) and row["learning_rate"] == max(means, key=means.get)
+        runs = [*row["sweep"].values(), row["validation_accuracy"]]
+        assert [len(run) for run in runs] == [len(record["sweep"]["seeds"])] * len(means) + [len(record["seeds"])]
+        images = DATA[data][2]
+        for accuracy in chain(*runs):  # so many of the validation images
+            assert 0 <= accuracy <= 1 and accuracy * images == pytest.approx(round(accuracy * images), abs=1e-6)
+
+
+def test_figure_1_of_batch_norm():
+    record = RECORDS["batchnorm-figure1-mnist"]
+    assert record["batch_size"] == batchnorm.BATCH and record["seeds"] == list(batchnorm.SEEDS)
+    swept, marks = record["sweep"]["validation_accuracy"], record["steps"]
+    assert record["sweep"]["steps"] == batchnorm.SWEEP_STEPS
+    assert all(a < b for a, b in pairwise(marks)) and len(marks) == batchnorm.MARKS and marks[-1] == batchnorm.STEPS
+    kinds = ("the best of the sweep", "the same")
+    expected = [(kind, name, deviation) for kind in kinds for name, (_, deviation) in batchnorm.NETWORKS.items()]
+    assert [(row["rate"], row["network"], row["initial_deviation"]) for row in record["rows"]] == expected
+    for row in record["rows"]:
+        means = {float(rate): mean(values) for rate, values in swept[row["network"]].items()}
+        assert list(means) == list(batchnorm.RATES)
+        assert row["learning_rate"] == (batchnorm.SAME if row["rate"] == "the same" else max(means, key=means.get))
+        assert [len(curve) for curve in row["test_accuracy"]] == [len(marks)] * len(batchnorm.SEEDS)
+        assert len(row["validation_accuracy"]) == len(batchnorm.SEEDS) and min(row["validation_accuracy"]) > 0.95
+        assert len(row["quantiles"]) == len(marks)
+        assert all(a <= b for three in row["quantiles"] for a, b in pairwise(three))

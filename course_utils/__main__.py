@@ -193,15 +193,15 @@ def main(argv=None):
         print(f"course_utils: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
-        print(f"\ncourse_utils: {error or 'interrupted'}", file=sys.stderr)
+        print(f"\ncourse_utils: {one_line(error, 'interrupted')}", file=sys.stderr)
         return 130
 
 
-def one_line(error):
+def one_line(error, otherwise=None):
     """An exception's message on one line; of an OSError of Python's own, the file and what is wrong with it."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split()) or otherwise or type(error).__name__
 
 
 if __name__ == "__main__":

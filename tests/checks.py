@@ -5,17 +5,18 @@ import re
 import numpy as np
 import torch
 
-from course_utils.exercises import checking
+from course_utils.exercises.exercise import TODO, find, review, trials
+from course_utils.exercises.learner import SEED, ask, feedback
 
-SEEDS = (checking.SEED, 1, 2, 3)  # of `check`, and as a grader might draw
+SEEDS = (SEED, 1, 2, 3)  # of `check`, and as a grader might draw
 
 
-def outcome(exercise_id, function, seed=checking.SEED):
+def outcome(exercise_id, function, seed=SEED):
     """The sentence on a function, None if it is right, and a value that the sentence must not give away."""
-    exercise = checking.find(exercise_id)
-    for inputs in checking.trials(exercise, seed):
-        reply, _ = checking.ask(function, inputs, exercise.seconds)
-        sentence = checking.review(exercise, inputs, reply)
+    exercise = find(exercise_id)
+    for inputs in trials(exercise, seed):
+        reply, _ = ask(function, inputs, exercise.seconds)
+        sentence = review(exercise, inputs, reply)
         if sentence:
             return sentence, exercise.expected(*inputs)
     return None, None
@@ -40,16 +41,16 @@ def accepts(exercise_id, function):
     for seed in SEEDS:
         sentence, _ = outcome(exercise_id, function, seed)
         assert sentence is None, f"seed {seed}: {sentence}"
-    assert checking.feedback(exercise_id, function).startswith(f"{exercise_id}: right")
+    assert feedback(exercise_id, function).startswith(f"{exercise_id}: right")
 
 
 def refuses(exercise_id, function, says):
     """The function is wrong, whatever the seed; the sentence `says` what is wrong, and gives nothing away."""
     for seed in SEEDS:
         sentence, expected = outcome(exercise_id, function, seed)
-        assert sentence not in (None, checking.TODO), f"seed {seed}: accepted"
+        assert sentence not in (None, TODO), f"seed {seed}: accepted"
         assert not gives_away(sentence, expected), f"{sentence!r} gives {expected!r} away"
-    assert says in checking.feedback(exercise_id, function)
+    assert says in feedback(exercise_id, function)
 
 
 def strangers(value):
@@ -71,7 +72,7 @@ def strangers(value):
 
 def check_is_sound(exercise_id):
     """What holds for every exercise: its own answer is right; stubs, wrong types and hostile functions are not."""
-    exercise = checking.find(exercise_id)
+    exercise = find(exercise_id)
     assert exercise.points > 0 and exercise.seconds > 0
     assert len(exercise.hints) == len(set(exercise.hints)) == 3
     accepts(exercise_id, exercise.expected)
@@ -79,13 +80,13 @@ def check_is_sound(exercise_id):
     def stub(*inputs):
         raise NotImplementedError
 
-    assert checking.feedback(exercise_id, stub) == f"{exercise_id}: still to do"
+    assert feedback(exercise_id, stub) == f"{exercise_id}: still to do"
 
     def constant(value):
         return lambda *inputs: value
 
-    first = exercise.expected(*checking.trials(exercise, SEEDS[0])[0])
-    if checking.trials(exercise, SEEDS[0]) != [()]:
+    first = exercise.expected(*trials(exercise, SEEDS[0])[0])
+    if trials(exercise, SEEDS[0]) != [()]:
         refuses(exercise_id, constant(first), says=exercise_id)  # the first answer, typed in
     for value in (
         None,
@@ -101,15 +102,15 @@ def check_is_sound(exercise_id):
     ):
         refuses(exercise_id, constant(value), says=exercise_id)
 
-    for inputs in checking.trials(exercise, SEEDS[0]):
+    for inputs in trials(exercise, SEEDS[0]):
         for strange in strangers(exercise.expected(*inputs)):
-            assert checking.review(exercise, inputs, {"value": strange, "changed": False})
+            assert review(exercise, inputs, {"value": strange, "changed": False})
 
     def leave(*inputs):
         raise SystemExit
 
     refuses(exercise_id, leave, says="ends the whole program")
-    refuses(exercise_id, lambda a, b, c, d, e, f, g, h, i, j: 0, says="Does it take the inputs")
+    refuses(exercise_id, lambda a, b, c, d, e, f, g, h, i, j: 0, says="does not take the inputs")
 
     class Chameleon(int):
         def __eq__(self, other):

@@ -1,5 +1,5 @@
 """Exercises: instant feedback for learners, class releases and sandboxed grading for teachers."""
 
-from course_utils.exercises.checking import check, hint
+from course_utils.exercises.learner import case, check, hint
 
-__all__ = ["check", "hint"]
+__all__ = ["case", "check", "hint"]

@@ -2,8 +2,13 @@
 
 import copy
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from course_utils.files import ROOT
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 SOLUTIONS = ROOT / "notebooks" / "solutions"
 CODE_STUB = "raise NotImplementedError"
@@ -11,12 +16,12 @@ TEXT_STUB = "*Your answer:*"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
 
-def masters():
+def masters() -> dict[str, Path]:
     """All masters by chapter, {"06": path}."""
     return {path.name[:2]: path for path in sorted(SOLUTIONS.glob("[0-9][0-9]_*.ipynb"))}
 
 
-def master(chapter):
+def master(chapter: str) -> Path:
     """The path of a chapter's master. Raises ValueError for a chapter that has none, naming those that have one."""
     known = masters()
     if chapter not in known:
@@ -24,18 +29,18 @@ def master(chapter):
     return known[chapter]
 
 
-def role(cell):
+def role(cell: "NotebookNode") -> dict[str, Any]:
     """nbgrader's metadata of a cell: grade_id, grade, solution, locked, points; empty for a cell that is neither."""
     return cell.metadata.get("nbgrader", {})
 
 
-def functions(notebook):
+def functions(notebook: "NotebookNode") -> dict[str, str]:
     """The function that answers each exercise, {"06-1": "input_sizes"}, as the check cells of a notebook name it."""
     called = re.compile(r"""^check\("([^"]+)", (\w+)\)""", re.MULTILINE)
     return dict(pair for cell in notebook.cells if role(cell).get("grade") for pair in called.findall(cell.source))
 
 
-def learner_version(notebook):
+def learner_version(notebook: "NotebookNode") -> "NotebookNode":
     """The learners' version of a master: stubs for solutions, empty answers to mark by hand, outputs cleared.
 
     Only nbgrader's metadata go; cell ids stay, so that the grader knows the cells of a learner's version, too.
@@ -53,7 +58,7 @@ def learner_version(notebook):
     return learner
 
 
-def _without_solution(cell, solution):
+def _without_solution(cell: "NotebookNode", solution: bool) -> str:
     marked = BEGIN in cell.source or END in cell.source
     if not solution:
         if marked:

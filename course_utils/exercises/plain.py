@@ -6,8 +6,11 @@ Plain are None, bool, int, float, str, NumPy arrays of numbers, and lists, tuple
 
 import base64
 import copy
+import inspect
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +25,15 @@ class Foreign:
     kind: str
 
 
-def plain(value):
+class TimeUp(BaseException):
+    """The time of a check is over; no Exception, so that `except Exception` of a learner does not swallow it."""
+
+
+class WrongInputs(TypeError):
+    """A function cannot be called with so many inputs; its text lists the names of those that it takes."""
+
+
+def plain(value: Any) -> Any:
     """The value as plain data: exact types only, so that no method of a stranger's class is ever called on it.
 
     Raises OverflowError for a whole number of more than LONGEST bits.
@@ -45,12 +56,12 @@ def plain(value):
     return Foreign(f"{kind.__module__}.{kind.__qualname__}")
 
 
-def encode(value):
+def encode(value: Any) -> str:
     """Plain data as JSON text on one line; arrays travel as base64 of their bytes, little end first."""
     return json.dumps(_pack(plain(value)))
 
 
-def decode(text):
+def decode(text: str | bytes) -> Any:
     """The plain data in a JSON text. Raises ValueError for a text that `encode` does not write."""
     try:
         return _unpack(json.loads(text))
@@ -58,7 +69,7 @@ def decode(text):
         raise ValueError(f"not plain data: {type(error).__name__}") from None
 
 
-def _pack(value):
+def _pack(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         value = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).reshape(value.shape)
         return {"array": [value.dtype.str, list(value.shape), base64.b64encode(value.tobytes()).decode()]}
@@ -73,7 +84,7 @@ def _pack(value):
     return value
 
 
-def _unpack(value):
+def _unpack(value: Any) -> Any:
     if isinstance(value, list):
         return [_unpack(item) for item in value]
     if not isinstance(value, dict):
@@ -91,7 +102,7 @@ def _unpack(value):
     return Foreign(str(value["foreign"]))
 
 
-def same(got, want, rtol=1e-5, atol=1e-8):
+def same(got: Any, want: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
     """True where two pieces of plain data hold the same: floats to a tolerance; a list and a tuple are alike."""
     if isinstance(want, np.ndarray):
         if not isinstance(got, np.ndarray) or got.shape != want.shape:
@@ -112,13 +123,35 @@ def same(got, want, rtol=1e-5, atol=1e-8):
     return type(got) is type(want) and got == want
 
 
-def answer(function, inputs):
-    """What the function makes of a copy of the inputs, as plain data, and whether it changed that copy."""
-    given = copy.deepcopy(inputs)
-    value = plain(function(*given))
-    return value, not all(same(g, i) for g, i in zip(plain(given), plain(inputs), strict=True))
+def answer(function: Callable, inputs: tuple) -> tuple[dict[str, Any], BaseException | None]:
+    """The reply of a function to a copy of some inputs, and the exception that it raised, if any.
+
+    A reply is {"value": plain data, "changed": did it change that copy?} or {"error": name of an exception}.
+    """
+    try:
+        given = copy.deepcopy(inputs)
+        _refuse_wrong_inputs(function, given)
+        returned = function(*given)
+        if inspect.iscoroutine(returned):
+            returned.close()  # else Python complains that nobody awaited it
+        changed = not all(same(g, i) for g, i in zip(plain(given), plain(inputs), strict=True))
+        return {"value": plain(returned), "changed": changed}, None
+    except BaseException as error:  # SystemExit and KeyboardInterrupt, too: whatever a function does, the rest goes on
+        return {"error": error_name(error)}, error
 
 
-def error_name(error):
-    """The name of the first built-in class that an exception comes from: a class of one's own may be named anything."""
-    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
+def _refuse_wrong_inputs(function: Callable, given: tuple) -> None:
+    """Raises WrongInputs where Python would refuse the call for the number of its arguments."""
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # some that are built in have none
+        return
+    try:
+        signature.bind(*given)
+    except TypeError:
+        raise WrongInputs(", ".join(signature.parameters)) from None
+
+
+def error_name(error: BaseException) -> str:
+    """The name of the first class, built in or of this file, that an exception comes from: others bear any name."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ in ("builtins", __name__))

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from course_utils.exercises import checking
+from course_utils.exercises.exercise import checks_of
 from course_utils.exercises.masters import CODE_STUB, TEXT_STUB, functions, learner_version, masters, role
 from course_utils.exercises.masters import master as find_master
 
@@ -29,7 +29,7 @@ def master(chapter):
 
 
 def test_every_master_has_checks_and_every_check_a_master(chapter, master):
-    exercises = checking.checks(chapter).EXERCISES
+    exercises = checks_of(chapter).EXERCISES
     assert list(functions(master)) == list(exercises)
     points = {role(cell)["grade_id"]: role(cell)["points"] for cell in master.cells if role(cell).get("grade")}
     assert {f"{exercise_id}-check": e.points for exercise_id, e in exercises.items()}.items() <= points.items()

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from course_utils.exercises.checking import Exercise
+from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.plain import same
 from course_utils.scratch import fan_in_out
 

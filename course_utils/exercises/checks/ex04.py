@@ -4,7 +4,7 @@ from math import comb
 
 import numpy as np
 
-from course_utils.exercises.checking import Exercise
+from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.plain import same
 
 HIDDEN = ("scratch",)  # of course_utils: holds answers, so it is not in the grader's sandbox

@@ -1,7 +1,7 @@
 """The exercises of chapter 06, convolution arithmetic."""
 
 from course_utils.arithmetic import conv_multiply_adds, conv_parameters, output_size, receptive_field
-from course_utils.exercises.checking import Exercise
+from course_utils.exercises.exercise import Exercise
 
 HIDDEN = ("arithmetic.py", "scratch")  # of course_utils: holds answers, so it is not in the grader's sandbox
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises.checking import Exercise
+from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.plain import same
 
 HIDDEN = ("arithmetic.py", "models", "scratch")  # of course_utils: holds answers, so it is not in the grader's sandbox

@@ -5,46 +5,30 @@ sends them in as plain data, takes plain data back and compares here, where the 
 check cells printed counts for nothing; what is to be marked by hand waits in nbgrader's formgrader.
 """
 
-import csv
 import json
 import os
 import secrets
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
+from nbformat import NotebookNode
 from tqdm import tqdm
 
-from course_utils.exercises import checking
-from course_utils.exercises.grading.marks import Unreadable, intake, mark_notebook
+from course_utils.exercises.exercise import checks_of
+from course_utils.exercises.grading.intake import Unreadable, intake
+from course_utils.exercises.grading.marks import mark_notebook
 from course_utils.exercises.grading.release import course_directory, generate, nbgrader, quiet
+from course_utils.exercises.grading.report import Row, page, write_grades
 from course_utils.exercises.grading.sandbox import Sandbox, public_course
 from course_utils.exercises.masters import master, role
+from course_utils.files import write
 
 NOT_FOR_NBGRADER = str.maketrans("[]*?\n\r", "()+!  ")  # a student's name becomes a pattern there
 
 
-@dataclass
-class Row:
-    """A student's line in grades.csv: points by question, None where they wait for a mark by hand."""
-
-    student: str
-    most: dict
-    points: dict
-    said: dict = field(default_factory=dict)  # a sentence by question, for the student
-    status: str = "ok"
-
-    @property
-    def score(self):
-        return sum(points for points in self.points.values() if points is not None)
-
-    @property
-    def manual_max(self):
-        return sum(self.most[question] for question, points in self.points.items() if points is None)
-
-
-def grade(chapter, submissions, out):
+def grade(chapter: str, submissions: Path | str, out: Path | str) -> None:
     """Grade `submissions`/STUDENT/NN_topic.ipynb into `out`: grades.csv, feedback/STUDENT.md, nbgrader's course folder.
 
     The seed of the batch stands in `out`/batch.json; grading into the same folder again uses it again and keeps what
@@ -52,7 +36,7 @@ def grade(chapter, submissions, out):
     belongs to another chapter, and where bubblewrap or nbgrader is missing: nothing runs outside of a sandbox.
     """
     path = master(chapter)
-    checks = checking.checks(chapter)
+    checks = checks_of(chapter)
     submissions, out = Path(submissions).resolve(), Path(out).resolve()
     students = _students(submissions)
     if not students:
@@ -64,15 +48,16 @@ def grade(chapter, submissions, out):
         seed = _batch(chapter, out)
         root = out / "nbgrader"
         released = nbformat.read(generate(path, root), as_version=4)
-        rows = []
-        for student, folder in tqdm(students.items(), desc=f"grade {chapter}", unit="submission"):
-            rows.append(_grade_one(student, folder / path.name, root, released, checks, course, seed))
-            _write(out / "feedback" / f"{student}.md", _feedback(rows[-1]))
-    _write_grades(out / "grades.csv", rows)
+        rows: list[Row] = []
+        with tqdm(students.items(), desc=f"grade {chapter}", unit="submission") as bar:
+            for student, folder in bar:
+                rows.append(_grade_one(student, folder / path.name, root, released, checks, course, seed))
+                write(out / "feedback" / f"{student}.md", page(rows[-1]))
+    write_grades(out / "grades.csv", rows)
     print(f"{len(rows)} submissions graded: {out / 'grades.csv'}")
 
 
-def _students(submissions):
+def _students(submissions: Path) -> dict[str, Path]:
     """The folders of the students by name. Raises ValueError for two that nbgrader would take for one student."""
     found, known = {}, {}
     for folder in sorted(submissions.glob("[!.]*")) if submissions.is_dir() else []:
@@ -89,12 +74,12 @@ def _students(submissions):
     return found
 
 
-def _known_as(student):
+def _known_as(student: str) -> str:
     """The name of a student in nbgrader."""
     return student.translate(NOT_FOR_NBGRADER).strip()
 
 
-def _batch(chapter, out):
+def _batch(chapter: str, out: Path) -> int:
     """The seed of the batch in `out`, drawn when it is graded for the first time."""
     record = out / "batch.json"
     if record.exists():
@@ -103,11 +88,13 @@ def _batch(chapter, out):
             raise ValueError(f"{out} holds the grades of chapter {batch['chapter']}; expected a folder for {chapter}")
         return batch["seed"]
     batch = {"chapter": chapter, "seed": secrets.randbits(48)}
-    _write(record, json.dumps(batch) + "\n")
+    write(record, json.dumps(batch) + "\n")
     return batch["seed"]
 
 
-def _grade_one(student, path, root, released, checks, course, seed):
+def _grade_one(
+    student: str, path: Path, root: Path, released: NotebookNode, checks: ModuleType, course: Path, seed: int
+) -> Row:
     """The row of one submission."""
     from nbgrader.converters import Autograde, NbGraderException
     from nbgrader.preprocessors import CheckCellMetadata, SaveAutoGrades
@@ -124,7 +111,7 @@ def _grade_one(student, path, root, released, checks, course, seed):
         row.status = "unreadable"
         return row
     known_as, topic = _known_as(student), path.stem
-    _write(root / "submitted" / known_as / topic / path.name, nbformat.writes(notebook))
+    write(root / "submitted" / known_as / topic / path.name, nbformat.writes(notebook))
     marks, failed = {}, []
 
     def judge(notebook, resources):
@@ -153,7 +140,7 @@ def _grade_one(student, path, root, released, checks, course, seed):
     return row
 
 
-def _from_gradebook(row, root, topic, student):
+def _from_gradebook(row: Row, root: Path, topic: str, student: str) -> None:
     """Fill in the points by question from nbgrader's gradebook, and what a teacher wrote there."""
     from nbgrader.api import Gradebook
 
@@ -163,48 +150,3 @@ def _from_gradebook(row, root, topic, student):
             waits = given.auto_score is None and given.manual_score is None
             row.points[given.name.removesuffix("-check")] = None if waits else given.score
         row.said |= {comment.name: comment.comment for comment in notebook.comments if comment.comment}
-
-
-def _write_grades(path, rows):
-    questions = list(rows[0].most)
-    lines = [["student", "status", "score", "max_score", "manual_max", *questions]]
-    for row in rows:
-        numbers = [row.score, sum(row.most.values()), row.manual_max, *(row.points[q] for q in questions)]
-        lines.append([row.student, row.status, *("" if n is None else f"{n:g}" for n in numbers)])
-    half = path.with_suffix(".part")
-    with half.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(lines)
-    os.replace(half, path)
-
-
-STATUS = {
-    "ok": "",
-    "missing": "No notebook was handed in under the name that was asked for.",
-    "unreadable": "The file that was handed in is no notebook that can be read.",
-    "tampered": "Locked cells had been changed or deleted, or cells of the task copied. They were put back first.",
-    "timeout": "Something did not end in the time that it has.",
-    "out_of_memory": "Something needed more memory than there is.",
-    "kernel_died": "Something brought the process down.",
-}
-
-
-def _feedback(row):
-    """The page for a student: points and authored sentences, nothing of what was tried."""
-    lines = [f"# {row.student}: {row.score:g} of {sum(row.most.values())} points", ""]
-    lines += [STATUS[row.status], ""] if STATUS[row.status] else []
-    lines += ["| exercise | points | |", "|---|---|---|"]
-    for question, points in row.points.items():
-        text = " ".join(row.said.get(question, "").replace("|", "/").split())
-        if points is None:
-            lines.append(f"| {question} | of {row.most[question]} | to be marked by hand |")
-        else:
-            lines.append(f"| {question} | {points:g} of {row.most[question]} | {text} |")
-    return "\n".join(lines) + "\n"
-
-
-def _write(path, text):
-    """Write a text file so that it is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.part")
-    half.write_text(text, encoding="utf-8")
-    os.replace(half, path)

@@ -8,6 +8,7 @@ trusted: it belongs to the student from the first cell on.
 import io
 import os
 import sys
+from typing import Any
 
 sys.path.insert(0, "/course")
 
@@ -19,38 +20,34 @@ PRINTED = 20_000  # characters kept of what a cell prints
 class Capped(io.TextIOBase):
     """A text stream that keeps the beginning of what is printed and drops the rest."""
 
-    def __init__(self):
-        self.kept, self.room = [], PRINTED
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.room = PRINTED
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         if self.room:
             self.kept.append(text[: self.room])
             self.room -= len(self.kept[-1])
         return len(text)
 
-    def take(self):
+    def take(self) -> str:
         text = "".join(self.kept)
         self.kept, self.room = [], PRINTED
         return text
 
 
-def run(shell, source, screen):
+def run(shell: Any, source: str, screen: Capped) -> dict[str, Any]:
     result = shell.run_cell(source, store_history=False)
     error = result.error_before_exec or result.error_in_exec
     return {"printed": screen.take(), "error": error_name(error) if error else None}
 
 
-def call(shell, name, inputs):
-    if not callable(shell.user_ns.get(name)):
-        return {"error": "Undefined"}
-    try:
-        value, changed = answer(shell.user_ns[name], inputs)
-        return {"value": value, "changed": changed}
-    except BaseException as error:  # SystemExit and KeyboardInterrupt, too: the next exercise has its turn
-        return {"error": error_name(error)}
+def call(shell: Any, name: str, inputs: tuple) -> dict[str, Any]:
+    function = shell.user_ns.get(name)
+    return answer(function, inputs)[0] if callable(function) else {"error": "Undefined"}
 
 
-def main():
+def main() -> None:
     requests, replies, process = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), os.getpid()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -58,8 +55,7 @@ def main():
     screen = sys.stdout = sys.stderr = Capped()  # by a name of its own: a cell may put something else there
     from IPython.core.interactiveshell import InteractiveShell
 
-    InteractiveShell.colors = "nocolor"
-    shell = InteractiveShell.instance()
+    shell: Any = InteractiveShell.instance(colors="nocolor")
     shell.history_manager.enabled = False
     screen.take()
     replies.write(encode({"ready": True}).encode() + b"\n")

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, cast
 
 import psutil
 
@@ -21,6 +23,7 @@ import course_utils
 from course_utils.exercises.plain import decode, encode
 
 GIB, MIB = 2**30, 2**20
+PACKAGE = Path(course_utils.__path__[0]).resolve()
 
 
 @dataclass(frozen=True)
@@ -58,25 +61,25 @@ NOT_FOR_STUDENTS = (
 class Lost(Exception):
     """The process is gone: `status` is timeout, out_of_memory, kernel_died or too_large."""
 
-    def __init__(self, status):
+    def __init__(self, status: str):
         super().__init__(status)
         self.status = status
 
 
 @contextmanager
-def public_course(hidden):
+def public_course(hidden: Iterable[str]) -> Iterator[Path]:
     """A temporary folder with what a submission may import of the course: no checks, no grader, nothing `hidden`."""
     leave_out = shutil.ignore_patterns(*NOT_FOR_STUDENTS, *hidden)
     with tempfile.TemporaryDirectory(prefix="course-") as name:
         folder = Path(name)
-        shutil.copytree(Path(course_utils.__file__).parent, folder / "course_utils", ignore=leave_out)
+        shutil.copytree(PACKAGE, folder / "course_utils", ignore=leave_out)
         shutil.copyfile(Path(__file__).with_name("runner.py"), folder / "runner.py")
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
         yield folder
 
 
-def command(course, limits=LIMITS):
+def command(course: Path, limits: Limits = LIMITS) -> list[str]:
     """The command line of a sandboxed `runner.py`, with the public part of the course read from the folder `course`.
 
     Raises ValueError where bubblewrap is missing.
@@ -112,7 +115,7 @@ def command(course, limits=LIMITS):
     return [*outside, "--", *inside]
 
 
-def _files(course, limits):
+def _files(course: Path, limits: Limits) -> list[str]:
     """bwrap's arguments for the file system: Python and the system read-only, three small folders in memory."""
     seen = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
     seen |= {Path(sys.prefix), Path(sys.executable).resolve().parents[1]}
@@ -134,9 +137,8 @@ def _files(course, limits):
         arguments += ["--perms", "0755", "--dir", str(parent)]  # bwrap by itself makes them for root alone
     for path in sorted(seen):
         arguments += ["--ro-bind", str(path), str(path)]
-    package = Path(course_utils.__file__).resolve().parent
-    if any(package.is_relative_to(path) for path in [*seen, Path("/usr")]):
-        arguments += ["--tmpfs", str(package)]  # an installed course lies among Python's packages: hide it
+    if any(PACKAGE.is_relative_to(path) for path in [*seen, Path("/usr")]):
+        arguments += ["--tmpfs", str(PACKAGE)]  # an installed course lies among Python's packages: hide it
     arguments += ["--ro-bind", str(course), "/course", "--proc", "/proc"]
     return [*arguments, "--chdir", "/box", "--remount-ro", "/"]
 
@@ -144,29 +146,35 @@ def _files(course, limits):
 class Sandbox:
     """One sandboxed process; a context manager. `course` is a folder filled by `public_course`."""
 
-    def __init__(self, course, limits=LIMITS):
+    def __init__(self, course: Path, limits: Limits = LIMITS):
         self.limits = limits
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command(course, limits), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
         )
-        os.set_blocking(self.process.stdin.fileno(), False)
-        os.set_blocking(self.process.stderr.fileno(), False)
+        self.requests, self.replies, self.said = (
+            cast(IO[bytes], stream) for stream in (self.process.stdin, self.process.stdout, self.process.stderr)
+        )
         self.received = bytearray()
         try:
+            os.set_blocking(self.requests.fileno(), False)
+            os.set_blocking(self.said.fileno(), False)
             self._reply(b"", limits.start_seconds)
         except Lost as lost:
-            said = (self.process.stderr.read() or b"").decode(errors="replace").strip()
+            said = (self.said.read() or b"").decode(errors="replace").strip()
             self.close()
             raise ValueError(f"the sandbox did not start ({lost.status}): {said[:500]}") from None
+        except BaseException:  # a teacher interrupts
+            self.close()
+            raise
 
-    def __enter__(self):
+    def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def ask(self, request, seconds):
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The reply to a request, a dict. Raises Lost, after which this sandbox is closed."""
         try:
             reply = self._reply(encode(request).encode() + b"\n", seconds)
@@ -175,9 +183,9 @@ class Sandbox:
             raise
         return reply
 
-    def _reply(self, to_send, seconds):
+    def _reply(self, to_send: bytes, seconds: float) -> dict[str, Any]:
         end = time.monotonic() + seconds
-        replies, requests = self.process.stdout.fileno(), self.process.stdin.fileno()
+        replies, requests = self.replies.fileno(), self.requests.fileno()
         while b"\n" not in self.received:
             if time.monotonic() > end:
                 raise Lost("timeout")
@@ -206,7 +214,7 @@ class Sandbox:
             raise Lost("kernel_died")
         return reply
 
-    def _memory(self):
+    def _memory(self) -> int:
         """Bytes that the sandbox's processes hold and do not share with files."""
         total = 0
         try:
@@ -221,9 +229,9 @@ class Sandbox:
             total += memory.rss - memory.shared
         return total
 
-    def close(self):
+    def close(self) -> None:
         """End the process and all that it started; the namespace goes with its first process."""
         self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+        for stream in (self.requests, self.replies, self.said):
             stream.close()

@@ -1,0 +1,96 @@
+"""What an exercise is, and how a reply is compared: its form first, then its value."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.exercises.exercise import DRAWS, Exercise, find, form, review, trials
+from course_utils.exercises.learner import ask
+from course_utils.exercises.plain import plain
+
+
+def test_changed_inputs_are_noticed():
+    exercise = Exercise(1, lambda rng: (rng.normal(size=3), [1]), lambda x, n: x + 1, lambda i, g: "is wrong.", ())
+
+    def greedy(x, numbers):
+        x += 1
+        return x
+
+    (inputs,) = trials(exercise, 0)[:1]
+    before = inputs[0].copy()
+    reply, _ = ask(greedy, inputs, 1)
+    assert "changes its inputs" in review(exercise, inputs, reply) and np.array_equal(inputs[0], before)
+
+
+def test_where_several_answers_are_right_accept_decides():
+    draw, accept = lambda rng: (3,), lambda inputs, got: got > inputs[0]
+    exercise = Exercise(1, draw, lambda n: n, lambda inputs, got: "is too small.", (), accept=accept)
+    assert review(exercise, (3,), {"value": 4, "changed": False}) is None
+    assert review(exercise, (3,), {"value": 3, "changed": False}) == "is too small."
+
+
+def test_draws_differ_and_are_repeated():
+    exercise = find("06-1")
+    assert trials(exercise, 1) == trials(exercise, 1) != trials(exercise, 2)
+    assert len(set(trials(exercise, 1))) == DRAWS
+    assert trials(find("06-2"), 1) == [()]
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "says"),
+    [
+        ([1.0, 2.0], np.zeros(2), "a list where a NumPy array"),
+        (torch.zeros(2), np.zeros(2), "a torch tensor where a NumPy array"),
+        (np.zeros(2), 1.0, "a NumPy array where a float"),
+        (np.zeros((2, 1)), np.zeros(2), "number of axes"),
+        (np.zeros(3), np.zeros(2), "wrong shape"),
+        (np.array([0, np.nan]), np.zeros(2), "NaN"),
+        (np.array([0, np.inf]), np.zeros(2), "NaN or infinity"),
+        (np.zeros(2, bool), np.zeros(2), "booleans where floats"),
+        (np.zeros(2), np.zeros(2, int), "floats where whole numbers"),
+        (np.zeros(2, complex), np.zeros(2), "an array of something else than real numbers"),
+        (np.array([None, 1]), np.zeros(2), "an array of something else than real numbers"),
+        (1j, 1.0, "a complex number where a float"),
+        (np.complex128(1), 1.0, "a complex number where a float"),
+        ((n for n in [1]), [1], "a generator (put list() around it) where a list"),
+        (2.0, 2, "Use // for division"),
+        (True, 1, "True or False"),
+        (1, True, "a whole number where True or False"),
+        (float("nan"), 1.0, "NaN"),
+        (None, 1, "Is a return missing?"),
+        ("3", 3, "a text where a whole number"),
+        ({1: 2}, [1], "a dict where a list"),
+        ((1,), (1, 2), "wrong length"),
+        ((1, 2.5), (1, 2), "something in it does not fit: it returns a float"),
+        ([1, "a"], [1, 2, 3], "something in it"),
+        ([((1, 2.5),)], [((1, 2),)], "returns a list, but something in it does not fit: it returns a float"),
+        (object(), 1, "neither number, list nor array"),
+        (lambda: 1, 1, "a function instead of what it gives where a whole number"),
+        ({1}, [1], "a set where a list"),
+        (map(str, [1]), [1], "a map (put list() around it) where a list"),
+    ],
+)
+def test_form_refuses(got, want, says):
+    assert says in form(plain(got), want)
+
+
+@pytest.mark.parametrize(
+    ("got", "want"),
+    [
+        (np.int64(3), 3),
+        (3, 3.0),
+        (np.float32(0.5), 0.5),
+        (np.longdouble(0.5), 0.5),
+        ([1, 2], (1, 2)),
+        ((1, 2), [1]),
+        (torch.Size([1, 2]), (1, 2)),
+        ([], [1]),
+        (np.zeros(2, int), np.zeros(2)),
+        (np.zeros(2, np.float32), np.zeros(2)),
+        (np.zeros(2, np.uint8), np.zeros(2, int)),
+        (float("inf"), float("inf")),
+        (np.array([0, np.inf]), np.array([0, np.inf])),
+    ],
+)
+def test_form_accepts(got, want):
+    assert form(plain(got), want) is None

@@ -1,6 +1,7 @@
 """The command line: python -m course_utils COMMAND. A wrong argument ends in one line and exit code 2."""
 
 import argparse
+import os
 import sys
 
 
@@ -181,7 +182,10 @@ def parser():
 
 
 def main(argv=None):
-    """Run one command; returns the exit code: 0, 2 with one line for what the user can mend, 130 after Ctrl-C."""
+    """Run one command; returns the exit code.
+
+    0; 2 with one line for what the user can mend; 130 after Ctrl-C; 141 where nobody reads the output any more.
+    """
     top = parser()
     try:
         args = top.parse_args(argv)
@@ -189,6 +193,9 @@ def main(argv=None):
             top.print_help()
             return 0
         return args.function(args) or 0
+    except BrokenPipeError:  # whoever read the output, head or less, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, OSError) as error:
         print(f"course_utils: {one_line(error)}", file=sys.stderr)
         return 2

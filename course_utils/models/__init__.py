@@ -32,9 +32,12 @@ def build(name: str, num_classes: int | None = None, in_channels: int | None = N
     cannot take.
     """
     known = options(name)
-    for option in given:
+    for option, value in given.items():
         if option not in known:
             raise ValueError(f"{name} has no option {option!r}; it has {', '.join(known) or 'none'}")
+        kind = type(known[option])
+        if type(value) is not kind and (kind, type(value)) != (float, int):
+            raise ValueError(f"{option} is {value!r}; expected a {kind.__name__}, such as {known[option]!r}")
     for size, value in zip(_SIZES, (num_classes, in_channels), strict=True):
         if value is None:
             continue

@@ -21,6 +21,7 @@ section II.B for the network, Table I for C3's connections, Appendix A for the s
 | initial weights | uniform in +-2.4 / F_i | torch's default: uniform in +-1 / sqrt(F_i) |
 """
 
+import math
 from collections import OrderedDict
 
 import torch
@@ -52,7 +53,7 @@ DIGITS = """
 """
 
 
-def digit_codes():
+def digit_codes() -> torch.Tensor:
     """The target codes of the RBF output, 10 x 84: +1 where the bitmap of the digit has ink, -1 elsewhere."""
     rows = [line.split() for line in DIGITS.split("\n") if line]
     bitmaps = ["".join(row[digit] for row in rows) for digit in range(10)]
@@ -113,7 +114,7 @@ class RBF(nn.Module):
 
 
 @torch.no_grad()
-def initialize(model):
+def initialize(model: nn.Sequential) -> None:
     """Draw each weight and bias uniformly from +-2.4 / F_i, where F_i counts the inputs of its unit (Appendix A)."""
     for layer in model:
         if isinstance(layer, TableConv2d):
@@ -126,7 +127,9 @@ def initialize(model):
             layer.bias.uniform_(-bound, bound)
 
 
-def lenet5(num_classes=10, in_channels=1, head="rbf", distance_scale=0.1):
+def lenet5(
+    num_classes: int = 10, in_channels: int = 1, head: str = "rbf", distance_scale: float = 0.1
+) -> nn.Sequential:
     """LeNet-5 as in section II.B of the paper: N x in_channels x 32 x 32 in, N x num_classes out.
 
     head "rbf" returns minus the squared distances to the codes of the digits, times `distance_scale` (1: the paper's
@@ -137,7 +140,7 @@ def lenet5(num_classes=10, in_channels=1, head="rbf", distance_scale=0.1):
         raise ValueError(f"head is {head!r}; lenet5 has rbf and linear")
     if head == "rbf" and num_classes > 10:
         raise ValueError(f"lenet5 has codes for 10 classes, not for {num_classes}; head='linear' takes any number")
-    if not distance_scale > 0:
+    if not 0 < distance_scale < math.inf:
         raise ValueError(f"distance_scale is {distance_scale!r}; expected a positive number")
     layers = OrderedDict(
         c1=nn.Conv2d(in_channels, 6, 5),  # 6 x 28 x 28: 156 parameters
@@ -165,7 +168,9 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "lecun_tanh": LecunTanh, "sigmo
 POOLINGS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
-def lenet5_simple(num_classes=10, in_channels=1, activation="relu", pooling="max"):
+def lenet5_simple(
+    num_classes: int = 10, in_channels: int = 1, activation: str = "relu", pooling: str = "max"
+) -> nn.Sequential:
     """The LeNet of today's tutorials: N x in_channels x 32 x 32 in, N x num_classes out.
 
     activation: relu, tanh, lecun_tanh or sigmoid; pooling: max or avg. Raises ValueError for another word.

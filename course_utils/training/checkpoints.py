@@ -52,6 +52,7 @@ def alone(folder: Path) -> Iterator[None]:
     finally:
         if not holds_run(folder):
             with suppress(OSError):
+                (folder / "checkpoint.new.pt").unlink(missing_ok=True)
                 (folder / ".lock").unlink()
                 if made:
                     folder.rmdir()

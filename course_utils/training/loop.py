@@ -14,7 +14,7 @@ from course_utils import evaluation
 from course_utils.datasets import Dataset
 from course_utils.datasets.batches import Batches
 from course_utils.machine import autocast, check_seed, derived_seed, keep_freed_memory, pick_device, pick_precision
-from course_utils.training.recipes import Recipe, learning_rate, recipe_for
+from course_utils.training.recipes import RECIPES, Recipe, learning_rate, recipe_for
 
 REMEDY = "take a lower learning rate or a longer warmup, and look at the size of inputs and initial weights"
 LOOK = 20  # steps between two looks at the loss: a look at a number makes a GPU wait
@@ -44,8 +44,17 @@ def fit(
     mode.
     Raises ValueError for a recipe or data that make no sense (NaN in images among them), Diverged for a loss of NaN.
     """
+    for name, value, kind in (
+        ("model", model, nn.Module),
+        ("train", train, Dataset),
+        ("validation", validation, Dataset),
+    ):
+        if not isinstance(value, kind):
+            raise ValueError(f"{name} is a {type(value).__name__}; expected a {kind.__name__}")
     if isinstance(recipe, str):
         recipe = recipe_for(recipe, train.name)
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"recipe is {recipe!r}; expected a Recipe or one of {', '.join(RECIPES)}")
     run = Run(model, train, validation, recipe, seed, pick_device(device), precision)
     for _ in run.epochs(quiet=quiet):
         pass

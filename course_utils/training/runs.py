@@ -113,6 +113,8 @@ def _train(run, identity, folder, stop_after, resume):
         if checkpoint:
             checkpoints.restore(run, checkpoint, folder)
             parts = checkpoint["parts"]
+            if finished := _finished(run, folder):
+                return finished
     else:
         _refuse_used(folder)  # once more, now that nobody else can be at work in it
     parts = [*parts, {"first_epoch": len(run.history) + 1, **_circumstances(run.device)}]
@@ -126,6 +128,23 @@ def _train(run, identity, folder, stop_after, resume):
         done = len(run.history)
         kept = f"after epoch {done} of {run.recipe.epochs}: the same call with --resume goes on in {folder}"
         raise KeyboardInterrupt(f"interrupted {kept if done else 'in the first epoch: nothing is kept'}") from None
+    except OSError as error:
+        if not checkpoints.holds_run(folder):
+            raise
+        raise OSError(f"{error}: once that is mended, the same call with --resume goes on in {folder}") from error
+
+
+def _finished(run, folder):
+    """The record of a run that is at its end, its test images looked at; None for any other."""
+    if len(run.history) < run.recipe.epochs or not (folder / "model.safetensors").exists():
+        return None
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        accuracy = record["test_accuracy"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    print(f"{folder} holds this run, finished: test accuracy {accuracy:.2%}")
+    return record
 
 
 def _finish(run, identity, parts, folder):

@@ -61,3 +61,22 @@ def test_unknown_option_lists_the_known_ones():
 def test_sizes_are_whole_numbers_from_one(size, value):
     with pytest.raises(ValueError, match=f"{size} is {value!r}"):
         models.build("lenet5_simple", **{size: value})
+
+
+@pytest.mark.parametrize("value", ["0.1", None, True, [0.1], float("nan"), float("inf"), 0, -1])
+def test_an_option_of_another_kind(value):
+    with pytest.raises(ValueError, match="distance_scale is "):
+        models.build("lenet5", distance_scale=value)
+
+
+@pytest.mark.parametrize("value", [["relu"], None, 1, torch.relu])
+def test_an_option_that_is_no_word(value):
+    with pytest.raises(ValueError, match="activation is .*; expected a str, such as 'relu'"):
+        models.build("lenet5_simple", activation=value)
+
+
+def test_the_options_of_a_model_with_their_defaults():
+    assert models.options("lenet5_simple") == {"activation": "relu", "pooling": "max"}
+    assert models.options("lenet5") == {"head": "rbf", "distance_scale": 0.1}
+    with pytest.raises(ValueError, match="no model is called 'lenet6'; there are lenet5, lenet5_simple"):
+        models.options("lenet6")

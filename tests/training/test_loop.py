@@ -243,6 +243,23 @@ def test_wrong_arguments(sets):
         training.fit(net(num_classes=5), *sets, SHORT, quiet=True)
 
 
+@pytest.mark.parametrize("recipe", [None, {"epochs": 3}, 4, ["quick"]])
+def test_a_recipe_of_another_kind(sets, recipe):
+    with pytest.raises(ValueError, match=r"recipe is .*; expected a Recipe or one of quick, full"):
+        training.fit(net(), *sets, recipe, quiet=True)
+
+
+def test_arguments_of_another_kind(sets):
+    train, validation = sets
+    for given, message in [
+        ((nn.Linear, train, validation), "model is a type; expected a Module"),
+        ((net(), (train.images, train.labels), validation), "train is a tuple; expected a Dataset"),
+        ((net(), train, None), "validation is a NoneType; expected a Dataset"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            training.fit(*given, SHORT, quiet=True)
+
+
 def test_divergence_names_the_place_and_a_remedy(sets):
     wild = replace(SHORT, learning_rate=1e6)
     with pytest.raises(

@@ -289,7 +289,8 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch, capsys):
         line = refusal(capsys, "lenet5_simple", "--data", "digits", "--epochs", 4, "--out", tmp_path, "--resume")
     assert "checkpoint.pt cannot be written: No space left on device" in line
     assert (tmp_path / "checkpoint.pt").read_bytes() == content
-    assert not list(tmp_path.glob("*.part"))
+    assert "once that is mended, the same call with --resume goes on in" in line
+    assert not [path for path in tmp_path.iterdir() if "part" in path.name or "new" in path.name]
     assert "test_accuracy" in run(tmp_path, resume=True)
 
 
@@ -446,6 +447,26 @@ def test_a_real_ctrl_c_is_one_line(tmp_path):
     assert process.returncode == 130
     last = said.replace("\r", "\n").strip().splitlines()[-1]
     assert "--resume goes on in" in last and "Traceback" not in said
+
+
+def test_nobody_reads_the_output_any_more(tmp_path):
+    command = [sys.executable, "-m", "course_utils", "train", "lenet5_simple", "--data", "digits"]
+    command += ["--set", "epochs=200", "--out", str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert "epoch  1/200" in process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert "Traceback" not in said and "BrokenPipe" not in said
+    assert (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_a_finished_run_is_not_run_again_nor_its_test_images_looked_at(tmp_path, capsys, monkeypatch):
+    record = run(tmp_path, epochs=1)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(datasets, "load", lambda name, split: few(name, split) if split != "test" else pytest.fail())
+    assert run(tmp_path, epochs=1, resume=True) == record
+    assert "holds this run, finished: test accuracy" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 # ---- Checkpoints that are another's

@@ -83,6 +83,8 @@ class Subsampling(nn.Module):
 class TableConv2d(nn.Module):
     """C3: a convolution whose output map k sees the input maps table[k] only, and stores no weights but these."""
 
+    pairs: torch.Tensor  # of output map and input map, a row a stored 5 x 5 weight
+
     def __init__(self, in_channels, table, kernel_size):
         super().__init__()
         pairs = torch.tensor([(out, i) for out, inputs in enumerate(table) for i in inputs])
@@ -113,8 +115,14 @@ class RBF(nn.Module):
         return -self.scale * (x[:, None, :] - self.codes).square().sum(dim=2)
 
 
+class LeNet(nn.Sequential):
+    """The layers of a LeNet, by the names of the paper; its images are 32 x 32."""
+
+    input_size = 32
+
+
 @torch.no_grad()
-def initialize(model: nn.Sequential) -> None:
+def initialize(model: LeNet) -> None:
     """Draw each weight and bias uniformly from +-2.4 / F_i, where F_i counts the inputs of its unit (Appendix A)."""
     for layer in model:
         if isinstance(layer, TableConv2d):
@@ -123,13 +131,11 @@ def initialize(model: nn.Sequential) -> None:
             layer.bias.uniform_(-1, 1).mul_(bound)
         elif isinstance(layer, nn.Conv2d | nn.Linear | Subsampling):
             bound = 2.4 / (4 if isinstance(layer, Subsampling) else layer.weight[0].numel())
-            layer.weight.uniform_(-bound, bound)
-            layer.bias.uniform_(-bound, bound)
+            for parameter in layer.parameters():
+                parameter.uniform_(-bound, bound)
 
 
-def lenet5(
-    num_classes: int = 10, in_channels: int = 1, head: str = "rbf", distance_scale: float = 0.1
-) -> nn.Sequential:
+def lenet5(num_classes: int = 10, in_channels: int = 1, head: str = "rbf", distance_scale: float = 0.1) -> LeNet:
     """LeNet-5 as in section II.B of the paper: N x in_channels x 32 x 32 in, N x num_classes out.
 
     head "rbf" returns minus the squared distances to the codes of the digits, times `distance_scale` (1: the paper's
@@ -142,7 +148,7 @@ def lenet5(
         raise ValueError(f"lenet5 has codes for 10 classes, not for {num_classes}; head='linear' takes any number")
     if not 0 < distance_scale < math.inf:
         raise ValueError(f"distance_scale is {distance_scale!r}; expected a positive number")
-    layers = OrderedDict(
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
         c1=nn.Conv2d(in_channels, 6, 5),  # 6 x 28 x 28: 156 parameters
         c1_squash=LecunTanh(),
         s2=Subsampling(6),  # 6 x 14 x 14: 12
@@ -158,8 +164,7 @@ def lenet5(
         f6_squash=LecunTanh(),
         output=RBF(digit_codes()[:num_classes], distance_scale) if head == "rbf" else nn.Linear(84, num_classes),
     )
-    model = nn.Sequential(layers)
-    model.input_size = 32
+    model = LeNet(layers)
     initialize(model)
     return model
 
@@ -168,9 +173,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "lecun_tanh": LecunTanh, "sigmo
 POOLINGS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 
-def lenet5_simple(
-    num_classes: int = 10, in_channels: int = 1, activation: str = "relu", pooling: str = "max"
-) -> nn.Sequential:
+def lenet5_simple(num_classes: int = 10, in_channels: int = 1, activation: str = "relu", pooling: str = "max") -> LeNet:
     """The LeNet of today's tutorials: N x in_channels x 32 x 32 in, N x num_classes out.
 
     activation: relu, tanh, lecun_tanh or sigmoid; pooling: max or avg. Raises ValueError for another word.
@@ -179,7 +182,7 @@ def lenet5_simple(
         if value not in known:
             raise ValueError(f"{option} is {value!r}; lenet5_simple has {', '.join(known)}")
     squash, pool = ACTIVATIONS[activation], POOLINGS[pooling]
-    layers = OrderedDict(
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
         c1=nn.Conv2d(in_channels, 6, 5),  # 6 x 28 x 28: 156 parameters
         c1_squash=squash(),
         s2=pool(2),  # 6 x 14 x 14
@@ -193,6 +196,5 @@ def lenet5_simple(
         f6_squash=squash(),
         output=nn.Linear(84, num_classes),  # 850
     )
-    model = nn.Sequential(layers)
-    model.input_size = 32
+    model = LeNet(layers)
     return model

@@ -44,11 +44,8 @@ def fit(
     mode.
     Raises ValueError for a recipe or data that make no sense (NaN in images among them), Diverged for a loss of NaN.
     """
-    for name, value, kind in (
-        ("model", model, nn.Module),
-        ("train", train, Dataset),
-        ("validation", validation, Dataset),
-    ):
+    kinds = {"model": nn.Module, "train": Dataset, "validation": Dataset}
+    for (name, kind), value in zip(kinds.items(), (model, train, validation), strict=True):
         if not isinstance(value, kind):
             raise ValueError(f"{name} is a {type(value).__name__}; expected a {kind.__name__}")
     if isinstance(recipe, str):
@@ -81,7 +78,7 @@ class Run:
         self.recipe, self.seed, self.device = recipe, check_seed(seed), device
         self.precision = pick_precision(precision, device)
         keep_freed_memory(device)
-        self.model = model.to(device, memory_format=torch.channels_last)  # the faster order for convolutions
+        self.model = model.to(device).to(memory_format=torch.channels_last)  # the faster order for convolutions
         size = getattr(model, "input_size", None)
         augmentation = {"batch_size": recipe.batch_size, "seed": seed, "shift": recipe.shift, "flip": recipe.flip}
         self.train = Batches(train, device, size, **augmentation)

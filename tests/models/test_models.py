@@ -71,7 +71,7 @@ def test_an_option_of_another_kind(value):
 
 @pytest.mark.parametrize("value", [["relu"], None, 1, torch.relu])
 def test_an_option_that_is_no_word(value):
-    with pytest.raises(ValueError, match="activation is .*; expected a str, such as 'relu'"):
+    with pytest.raises(ValueError, match=r"activation is .*; expected a str, such as 'relu'"):
         models.build("lenet5_simple", activation=value)
 
 

@@ -21,6 +21,16 @@ def output_size(size, kernel_size, stride=1, padding=0, dilation=1):
     return _room(size, kernel_size, stride, padding, dilation) // stride + 1
 
 
+def reads(i, kernel_size, stride=1, padding=0, dilation=1):
+    """The positions along an axis that output number `i` reads: S i - P + D k for k from 0 to K - 1.
+
+    Positions below 0, and those from the size of the input on, are padding. Raises ValueError as `output_size` does.
+    """
+    _whole(1, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    _whole(0, i=i, padding=padding)
+    return [stride * i - padding + dilation * k for k in range(kernel_size)]
+
+
 def unused(size, kernel_size, stride=1, padding=0, dilation=1):
     """Columns left over at the end of the padded input, too few for another step: (size + 2 P - D (K - 1) - 1) mod S.
 

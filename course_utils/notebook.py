@@ -3,7 +3,6 @@
 import base64
 import inspect
 import io
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -13,9 +12,6 @@ from urllib.parse import quote
 from IPython.display import display
 from tabulate import tabulate
 
-from course_utils.files import ROOT
-
-RUNS = ROOT / "data" / "runs"
 NUMBER = re.compile(r"[-−+]?[\d.,]*\d(e[-+]?\d+)?( ?%)?|")  # or an empty cell
 
 
@@ -98,6 +94,13 @@ def show_source(*functions):
     return Source("\n\n\n".join(inspect.getsource(function).rstrip() for function in functions))
 
 
+class WrongProfile(ValueError):
+    """COURSE_PROFILE holds a word that is no profile. A notebook shows the one line of it, and no traceback."""
+
+    def _render_traceback_(self):
+        return [f"{type(self).__name__}: {self}"]
+
+
 @dataclass(frozen=True)
 class Profile:
     """What a notebook trains on and for how long: `quick` (embedded data, seconds on a CPU) or `full` (real data)."""
@@ -106,12 +109,23 @@ class Profile:
     data: str
     recipe: str
 
+    @property
+    def quiet(self):
+        """Whether long work shows no progress bar: in `quick`, which takes seconds and whose outputs are stored."""
+        return self.name == "quick"
+
+    def progress(self, things, words=None):
+        """The things of a loop one by one, with a progress bar beside `words`; in `quick` without."""
+        from tqdm.auto import tqdm
+
+        return tqdm(things, words, leave=False, disable=self.quiet)
+
 
 def profile(quick, full):
     """The profile in force, with the data set for `quick` and for `full`.
 
     COURSE_PROFILE decides; unset, it is `full` where CUDA is there. If the full data cannot be had, says so in one line
-    and goes on with the embedded set. Raises ValueError for another word in COURSE_PROFILE.
+    and goes on with the embedded set. Raises WrongProfile, a ValueError, for another word in COURSE_PROFILE.
     """
     import torch
 
@@ -119,19 +133,12 @@ def profile(quick, full):
 
     name = os.environ.get("COURSE_PROFILE") or ("full" if torch.cuda.is_available() else "quick")
     if name not in ("quick", "full"):
-        raise ValueError(f"COURSE_PROFILE is {name!r}; it takes 'quick' or 'full'")
+        raise WrongProfile(f"COURSE_PROFILE is {name!r}; it takes 'quick' or 'full'")
     if name == "full":
         try:
             datasets.fetch(full)
             return Profile("full", full, "full")
         except datasets.DataUnavailable as error:
-            print(f"{full} cannot be had ({error}); this notebook goes on with the embedded {quick}.")
+            reason = " ".join(str(error).split())
+            print(f"{full} cannot be had ({reason}); this notebook goes on with the embedded {quick}.")
     return Profile("quick", quick, "quick")
-
-
-def recorded(pattern):
-    """The records of full runs that were really made: data/runs/PATTERN.json, parsed, in the order of their names.
-
-    A list, empty where there are none (an installation without the repository's data), so a chapter can do without.
-    """
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RUNS.glob(f"{pattern}.json"))]

@@ -10,6 +10,7 @@ from course_utils.arithmetic import (
     conv_multiply_adds,
     conv_parameters,
     output_size,
+    reads,
     receptive_field,
     same_padding,
     unused,
@@ -29,6 +30,24 @@ def test_output_size_and_unused_are_what_a_walking_window_leaves(axis):
     x, kernel = torch.zeros(1, 1, size), torch.zeros(1, 1, kernel_size)
     y = torch.nn.functional.conv1d(x, kernel, stride=stride, padding=padding, dilation=dilation)
     assert output_size(*axis) == y.shape[-1]
+
+
+@given(axis=axes, number=st.integers(0, 30))
+def test_an_output_reads_the_pixels_on_which_it_has_a_gradient(axis, number):
+    size, kernel_size, stride, padding, dilation = axis
+    assume(dilation * (kernel_size - 1) < size + 2 * padding and number < output_size(*axis))
+    row, kernel = torch.zeros(1, 1, size, requires_grad=True), torch.ones(1, 1, kernel_size)
+    torch.nn.functional.conv1d(row, kernel, None, stride, padding, dilation)[0, 0, number].backward()
+    found = reads(number, kernel_size, stride, padding, dilation)
+    assert len(found) == kernel_size and found[0] >= -padding and found[-1] < size + padding
+    assert [j for j in found if 0 <= j < size] == row.grad.flatten().nonzero().flatten().tolist()
+
+
+@pytest.mark.parametrize("wrong", [{"i": -1}, {"i": 0.5}, {"kernel_size": 0}, {"stride": True}, {"padding": -1}])
+def test_reading_what_makes_no_sense_is_refused(wrong):
+    (name, value), *_ = wrong.items()
+    with pytest.raises(ValueError, match=f"{name} is {value!r}"):
+        reads(**{"i": 0, "kernel_size": 3} | wrong)
 
 
 def test_the_published_example_of_a_stride_that_leaves_a_column():

@@ -1,8 +1,8 @@
 """What notebooks show: figures with caption and alt text, tables, source, and the profile in force."""
 
 import base64
-import json
 import re
+import socket
 import xml.dom.minidom
 from urllib.parse import unquote
 
@@ -11,7 +11,15 @@ import pytest
 from nbconvert.filters import markdown2html
 
 from course_utils import datasets, notebook
-from course_utils.notebook import Profile, Table, profile, recorded, show, show_source
+from course_utils.notebook import Profile, Table, WrongProfile, profile, show, show_source
+
+
+class Unreachable:
+    """A socket on a machine without a network."""
+
+    def __init__(self, *args, **kwargs):
+        raise OSError("Network is unreachable")
+
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9"><text id="a">3 &lt; 4 &amp; 100% #1 × "it\'s"</text></svg>'
 
@@ -122,15 +130,37 @@ def test_profile_follows_the_environment(monkeypatch):
     assert profile(quick="digits", full="mnist").name == "full"
 
 
-def test_profile_refuses_another_word(monkeypatch):
-    monkeypatch.setenv("COURSE_PROFILE", "fast")
-    with pytest.raises(ValueError, match=r"'fast'.*'quick' or 'full'"):
+@pytest.mark.parametrize("word", ["fast", "Full", " quick", "quick,full", "1"])
+def test_profile_refuses_another_word(word, monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", word)
+    with pytest.raises(ValueError, match=rf"{word!r}.*'quick' or 'full'"):
         profile(quick="digits", full="mnist")
+
+
+def test_a_notebook_shows_the_wrong_word_in_one_line_and_no_traceback(capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    def fail():
+        raise WrongProfile("COURSE_PROFILE is 'fast'; it takes 'quick' or 'full'")
+
+    shell = InteractiveShell()
+    shell.user_ns["fail"] = fail
+    assert not shell.run_cell("fail()").success
+    assert capsys.readouterr().out == "WrongProfile: COURSE_PROFILE is 'fast'; it takes 'quick' or 'full'\n"
+
+
+def test_bars_are_off_in_quick_and_on_in_full(capsys):
+    quick, full = Profile("quick", "digits", "quick"), Profile("full", "mnist", "full")
+    assert quick.quiet and not full.quiet
+    assert list(quick.progress(range(3), "steps")) == [0, 1, 2]
+    assert capsys.readouterr() == ("", "")
+    assert list(full.progress(range(3), "steps")) == [0, 1, 2]
+    assert "steps" in "".join(capsys.readouterr())
 
 
 def test_profile_goes_on_with_embedded_data(monkeypatch, capsys):
     def fetch(name):
-        raise datasets.DataUnavailable("no network")
+        raise datasets.DataUnavailable("no network,\nand no file")
 
     monkeypatch.setattr(datasets, "fetch", fetch)
     monkeypatch.setenv("COURSE_PROFILE", "full")
@@ -138,9 +168,24 @@ def test_profile_goes_on_with_embedded_data(monkeypatch, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_recorded_runs_in_the_order_of_their_names(monkeypatch, tmp_path):
-    monkeypatch.setattr(notebook, "RUNS", tmp_path)
-    for seed in (1, 0):
-        (tmp_path / f"lenet-seed{seed}.json").write_text(json.dumps({"seed": seed}))
-    assert [run["seed"] for run in recorded("lenet-seed*")] == [0, 1]
-    assert recorded("vgg*") == []
+@pytest.mark.parametrize(
+    "kind", ["nowhere", "a file", "a file below a file", "relative", "nobody", "too long", "locked"]
+)
+def test_profile_goes_on_whatever_course_data_holds(kind, monkeypatch, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "locked").mkdir(mode=0o000)  # root can look into it, and finds nothing there
+    folder = {
+        "nowhere": tmp_path / "nowhere",
+        "a file": tmp_path / "file",
+        "a file below a file": tmp_path / "file" / "x",
+        "relative": "data",
+        "nobody": "~nobody-of-this-name/data",
+        "too long": tmp_path / ("x" * 300),
+        "locked": tmp_path / "locked",
+    }[kind]
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    monkeypatch.setenv("COURSE_DATA", str(folder))
+    monkeypatch.setattr(socket, "socket", Unreachable)
+    assert profile(quick="digits", full="mnist") == Profile("quick", "digits", "quick")
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "goes on with the embedded digits" in said

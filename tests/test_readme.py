@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_utils import notebook
+from course_utils.training import load_runs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_only_what_is_there_is_linked():
 @pytest.mark.parametrize("model", ["lenet5_simple", "lenet5"])
 def test_row_of_runs(model):
     def cell(data):
-        accuracies = [100 * run["test_accuracy"] for run in notebook.recorded(f"{model}-{data}-seed*")]
+        accuracies = [100 * run["test_accuracy"] for run in load_runs(f"{model}-{data}-seed*")]
         assert len(accuracies) == 3
         return f"{statistics.mean(accuracies):.2f} ± {statistics.stdev(accuracies):.2f} %"
 
@@ -53,7 +53,7 @@ def test_row_of_runs(model):
 
 
 def test_seconds_of_runs():
-    seconds = [run["seconds"] for run in notebook.recorded("lenet5_simple-fashion-mnist-seed*")]
+    seconds = [run["seconds"] for run in load_runs("lenet5_simple-fashion-mnist-seed*")]
     assert "took one to four minutes" in README and all(60 <= s <= 240 for s in seconds)
 
 

@@ -37,9 +37,23 @@ def exercises(args):
     return 1 if make(notebooks(args.paths, "solutions"), args.jobs) else 0
 
 
+def positive(text):
+    """An argument that is a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage that `--help` prints."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; --help says more\n")
+
+
 def parser():
-    top = argparse.ArgumentParser(prog="python -m course_utils.authors", description=__doc__)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    top = Parser(prog="python -m course_utils.authors", description="What those who write the course need.")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     def command(function, summary):
         sub = commands.add_parser(function.__name__, help=summary, description=summary)
@@ -48,22 +62,33 @@ def parser():
         return sub
 
     sub = command(record, "execute notebooks as nbval will see them, and store them normalized")
-    sub.add_argument("-j", "--jobs", type=int, default=2, metavar="N", help="notebooks at a time (default: 2)")
+    sub.add_argument("-j", "--jobs", type=positive, default=2, metavar="N", help="notebooks at a time (default: 2)")
     sub = command(slides, "a reveal.js page of each chapter")
     sub.add_argument("--out", type=Path, default=Path("build/slides"), metavar="DIR", help="default: build/slides")
     sub = command(exercises, "the learners' exercises from the masters, recorded")
-    sub.add_argument("-j", "--jobs", type=int, default=2, metavar="N", help="notebooks at a time (default: 2)")
+    sub.add_argument("-j", "--jobs", type=positive, default=2, metavar="N", help="notebooks at a time (default: 2)")
     return top
 
 
 def main(argv=None):
-    """Run one command; returns the exit code: 1 if a notebook failed, 2 with one line for a wrong argument."""
-    args = parser().parse_args(argv)
+    """Run one command; returns the exit code: 1 if a notebook failed, 2 with one line for what can be mended, 130 after
+    Ctrl-C.
+    """
+    top = parser()
     try:
+        args = top.parse_args(argv)
+        if not args.command:
+            top.print_help()
+            return 0
         return args.function(args) or 0
     except (ValueError, OSError) as error:
-        print(f"course_utils.authors: {error}", file=sys.stderr)
+        print(f"course_utils.authors: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(
+            "\ncourse_utils.authors: interrupted; what was finished is stored, all else is as it was", file=sys.stderr
+        )
+        return 130
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import nbformat
-
-from course_utils.authors.record import record_all
+from course_utils.authors.record import read, record_all
 from course_utils.exercises.masters import learner_version
 
 
@@ -23,5 +21,5 @@ def make(paths, jobs=2):
         if Path(path).resolve().parent.name != "solutions":
             raise ValueError(f"{path} is not a master: those are in notebooks/solutions")
         learner_path(path).parent.mkdir(exist_ok=True)
-        versions[learner_path(path)] = learner_version(nbformat.read(path, as_version=4))
+        versions[learner_path(path)] = learner_version(read(path))
     return record_all(versions, jobs)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbstripout import strip_output
 
+from course_utils import files
 from course_utils.setup.quick import environment
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -31,8 +33,8 @@ EXTRA_KEYS = [
 ]
 
 
-class RecordingError(Exception):
-    """A cell failed: one line that names the notebook, the cell and the error."""
+class RecordingError(ValueError):
+    """A cell failed, or a file is no notebook: one line that names the cell and the error."""
 
 
 class _ThisPython(KernelSpecManager):
@@ -96,54 +98,73 @@ def normalize(notebook):
 
 
 def write(notebook, path):
-    """Store a notebook by atomic rename, only when it differs from what is there; returns whether it did."""
+    """Store a notebook, only when it differs from what is there; returns whether it did."""
     path = Path(path)
     nbformat.validate(notebook)
     text = nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    if path.exists() and path.read_bytes() == text.encode():
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write(path, text)
     return True
 
 
-def record(path, notebook=None):
-    """Execute, normalize and store one notebook; returns whether the file changed, seconds, and CPU-seconds.
+def read(path):
+    """The notebook in a file. Raises RecordingError if it is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:
+        reason = str(error).strip().partition("\n")[0][:100]
+        raise RecordingError(f"{path} is not a notebook: {reason}") from None
 
-    `notebook` takes the place of what is in the file so far. Raises RecordingError and leaves the file as it was, if
-    a cell fails.
+
+def run(path, notebook=None):
+    """Execute and normalize one notebook; returns it, the seconds that it took, and the CPU-seconds.
+
+    `notebook` takes the place of what is in the file. Raises RecordingError if that is no notebook, or a cell fails.
     """
-    path = Path(path)
     started, before = time.perf_counter(), os.times()
-    notebook = notebook or nbformat.read(path, as_version=4)
-    execute(notebook, path.parent)
-    changed = write(normalize(notebook), path)
+    notebook = notebook or read(path)
+    normalize(execute(notebook, Path(path).parent))
     after = os.times()
-    return changed, time.perf_counter() - started, sum(after[:4]) - sum(before[:4])
+    return notebook, time.perf_counter() - started, sum(after[:4]) - sum(before[:4])
+
+
+def record(path, notebook=None):
+    """Run one notebook and store it; returns whether the file changed, seconds, and CPU-seconds.
+
+    Raises RecordingError as `run` does, and leaves the file as it was then.
+    """
+    notebook, seconds, cpu = run(path, notebook)
+    return write(notebook, path), seconds, cpu
 
 
 def record_all(notebooks, jobs=2):
     """Record notebooks, `jobs` at a time, with a line each; returns the number of those that failed.
 
-    `notebooks`: for each path the notebook to put there, or None for the one that is there.
+    `notebooks`: for each path the notebook to put there, or None for the one that is there. Files are written by this
+    process alone, so that an interruption leaves each as it was, or recorded.
     """
     failed = 0
-    # Each process signals its own kernel when it is interrupted; spawned, so that none inherits an open connection.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        futures = {path: pool.submit(record, path, notebook) for path, notebook in notebooks.items()}
-        for path, future in futures.items():
-            name = os.path.relpath(path)
-            try:
-                changed, seconds, cpu = future.result()
-            except RecordingError as error:
-                failed += 1
-                print(f"{name}: failed, {error}", flush=True)
-            else:
-                outcome = "changed" if changed else "same"
-                print(f"{name}: {seconds:.1f} s, CPU {cpu:.1f} s, {outcome}", flush=True)
+    context = multiprocessing.get_context("spawn")  # none inherits an open connection
+    with ProcessPoolExecutor(jobs, context, _end_at_once) as pool:
+        try:
+            futures = {path: pool.submit(run, path, notebook) for path, notebook in notebooks.items()}
+            for path, future in futures.items():
+                name = os.path.relpath(path)
+                try:
+                    notebook, seconds, cpu = future.result()
+                except RecordingError as error:
+                    failed += 1
+                    print(f"{name}: failed, {error}", flush=True)
+                else:
+                    outcome = "changed" if write(notebook, path) else "same"
+                    print(f"{name}: {seconds:.1f} s, CPU {cpu:.1f} s, {outcome}", flush=True)
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():  # a kernel ends when its parent has
+                process.terminate()
+            raise
     return failed
+
+
+def _end_at_once():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # of a Ctrl-C only the parent speaks

@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import nbformat
 from nbconvert.exporters import SlidesExporter
 
-from course_utils.authors.record import WIDGET
+from course_utils import files
+from course_utils.authors.record import WIDGET, read
 
 WIDTH, HEIGHT = 1280, 720
 SHOWING = ("show", "show_source", "Table")  # calls that are not on a slide, only what they show
@@ -137,13 +137,13 @@ def _without_showing(source):
 def convert(path, out, scripts=None):
     """Write the slides of a chapter to `out`/NN_topic.html and return its path.
 
-    `scripts` is the folder that `vendor` filled; None: a CDN. Widgets are left
-    out: the static figure beside each one stays. Raises ValueError for a notebook that is not a chapter.
+    `scripts` is the folder that `vendor` filled; None: a CDN. Widgets are left out: the static figure beside each one
+    stays. Raises ValueError for a file that is not a notebook, or not a chapter.
     """
     path, out = Path(path), Path(out)
     if path.resolve().parent.name in ("solutions", "exercises"):
         raise ValueError(f"{path}: slides are made of chapters only, so that no solution gets into them")
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = _without_showing(cell.source)
@@ -167,11 +167,8 @@ def convert(path, out, scripts=None):
     )
     resources = {"metadata": {"name": path.stem, "path": str(path.parent)}, "scripts": places}
     html, _ = exporter.from_notebook_node(notebook, resources)
-    out.mkdir(parents=True, exist_ok=True)
     page = out / f"{path.stem}.html"
-    partial = page.with_suffix(".part")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(page)
+    files.write(page, html)
     return page
 
 

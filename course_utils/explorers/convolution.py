@@ -3,8 +3,8 @@
 import ipywidgets as widgets
 import numpy as np
 
-from course_utils.arithmetic import output_size
-from course_utils.figures import convolution as draw
+from course_utils.arithmetic import output_size, reads
+from course_utils.figures.convolution import message, window
 from course_utils.scratch import conv2d
 
 # Small whole numbers, so that the sums can be checked by head.
@@ -12,13 +12,13 @@ PIXELS = np.random.default_rng(6).integers(0, 10, (12, 12)).astype(float)
 WEIGHTS = np.random.default_rng(7).integers(-2, 3, (5, 5)).astype(float)
 
 
-def picture(size, kernel_size, stride, padding, dilation, position):
-    """The window at output number `position` (row by row) with its arithmetic, or why none fits: an SVG string."""
+def draw_convolution(size, kernel_size, stride, padding, dilation, position):
+    """SVG: the window at output number `position` (row by row) with its arithmetic, or why none fits."""
     x, weight = PIXELS[:size, :size], WEIGHTS[:kernel_size, :kernel_size]
     setting = {"stride": stride, "padding": padding, "dilation": dilation}
     extent = dilation * (kernel_size - 1) + 1
     if extent > size + 2 * padding:
-        return draw.message(
+        return message(
             "No position fits, so there is no output.",
             f"The window reaches over {dilation} · ({kernel_size} − 1) + 1 = {extent} pixels,",
             f"the padded input has only {size} + 2 · {padding} = {size + 2 * padding}.",
@@ -27,10 +27,10 @@ def picture(size, kernel_size, stride, padding, dilation, position):
     count = output_size(size, kernel_size, **setting)
     row, column = divmod(min(position, count**2 - 1), count)
     y = conv2d(x[None, None], weight[None, None], **setting)[0, 0]
-    read = {j for i in range(count) for j in _reads(i, kernel_size, **setting)}
+    read = {j for i in range(count) for j in reads(i, kernel_size, **setting)}
     unread = [j for j in range(-padding, size + padding) if j not in read]
     last = size + 2 * padding - extent
-    rows, columns = _reads(row, kernel_size, **setting), _reads(column, kernel_size, **setting)
+    rows, columns = reads(row, kernel_size, **setting), reads(column, kernel_size, **setting)
     notes = [
         f"reads rows {_list(rows)} and columns {_list(columns)}",
         f"extent of the window: {dilation} · ({kernel_size} − 1) + 1 = {extent}",
@@ -39,20 +39,15 @@ def picture(size, kernel_size, stride, padding, dilation, position):
         f"left over: {last} mod {stride} = {last % stride}",
         f"rows and columns never read, hatched: {_list(unread) if len(unread) < 9 else len(unread)}",
     ]
-    window = {"position": (row, column), "rows": rows, "columns": columns, "padding": padding}
-    return draw.window(x, weight, y, **window, unread=(unread, unread), notes=notes)
-
-
-def _reads(i, kernel_size, stride, padding, dilation):
-    return [stride * i - padding + dilation * k for k in range(kernel_size)]
+    return window(x, weight, y, (row, column), rows, columns, padding=padding, unread=(unread, unread), notes=notes)
 
 
 def _list(numbers):
     return ", ".join(map(str, numbers)).replace("-", "−") or "none"
 
 
-def convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1):
-    """A widget: five sliders and the position, the picture under them. Its controls are attributes of the box.
+def explore_convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1):
+    """Sliders for the five numbers and for the position of the window.
 
     The position can also be played. A combination that does not fit shows a sentence in place of the picture.
     """
@@ -70,12 +65,12 @@ def convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1):
     box.position.layout.width = "584px"
     box.play = widgets.Play(interval=700, min=0, max=0, show_repeat=False)
     widgets.jslink((box.play, "value"), (box.position, "value"))
-    box.view = widgets.HTML()
+    box.picture = widgets.HTML()
     shape = [box.size, box.kernel_size, box.stride, box.padding, box.dilation]
 
     def redraw(change=None):
         setting = [control.value for control in shape]
-        box.view.value = picture(*setting, box.position.value)
+        box.picture.value = draw_convolution(*setting, box.position.value)
 
     def resize(change=None):
         setting = [control.value for control in shape]
@@ -94,6 +89,6 @@ def convolution(size=7, kernel_size=3, stride=1, padding=0, dilation=1):
         widgets.HBox([box.size, box.kernel_size, box.stride]),
         widgets.HBox([box.padding, box.dilation]),
         widgets.HBox([box.position, box.play]),
-        box.view,
+        box.picture,
     ]
     return box

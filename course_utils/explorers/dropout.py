@@ -5,22 +5,16 @@ import numpy as np
 
 from course_utils.figures.dropout import gathering
 from course_utils.figures.style import COLORS
+from course_utils.scratch import mask_probabilities, normalized_geometric_mean, relu, sigmoid, subnetworks
 
 ACTIVATIONS = np.array([1.2, 0.4, 2.0, 0.8, 1.5, 0.6])
 WEIGHTS = np.array([1.5, -2.0, 0.9, 1.1, -1.6, 2.2])
 BIAS = -0.8
-COUNT = 2 ** len(WEIGHTS)
-OUTPUTS = {
-    "linear": lambda z: z,
-    "ReLU": lambda z: np.maximum(z, 0),
-    "probability": lambda z: 1 / (1 + np.exp(-z)),
-}
-# In the order of a Gray code: from each subnetwork to the next, one unit is switched.
-NUMBERS = np.arange(COUNT) ^ (np.arange(COUNT) >> 1)
-MASKS = (NUMBERS[:, None] >> np.arange(len(WEIGHTS)) & 1).astype(bool)
+MASKS = subnetworks(len(WEIGHTS))
+OUTPUTS = {"linear": lambda z: z, "ReLU": relu, "probability": sigmoid}
 
 
-def picture(p, subnetwork, output="linear"):
+def draw_subnetworks(p, subnetwork, output="linear"):
     """SVG: subnetwork number `subnetwork` (0 to 63) and the histogram of all up to it.
 
     p: the probability of being switched off; output: a name in OUTPUTS. Raises ValueError for another name.
@@ -29,18 +23,18 @@ def picture(p, subnetwork, output="linear"):
         raise ValueError(f"there is no output {output!r} here; those there are: {', '.join(OUTPUTS)}")
     function, terms = OUTPUTS[output], ACTIVATIONS * WEIGHTS
     outputs = function(MASKS @ terms + BIAS)
-    probabilities = np.prod(np.where(MASKS, 1 - p, p), axis=1)
+    probabilities = mask_probabilities(MASKS, p)
     marks = [
         ("mean of all 64 subnetworks", probabilities @ outputs, COLORS["ink"]),
         ("one pass, times the probability kept", function((1 - p) * terms.sum() + BIAS), COLORS["green"]),
         ("one pass, times the probability off (slide)", function(p * terms.sum() + BIAS), COLORS["red"]),
     ]
     if output == "probability":
-        odds = np.exp(probabilities @ np.log(outputs / (1 - outputs)))  # of the geometric means of both classes
-        marks.append(("geometric mean, normalized", odds / (1 + odds), COLORS["purple"]))
+        geometric = normalized_geometric_mean(np.stack([outputs, 1 - outputs], axis=1), probabilities)[0]
+        marks.append(("geometric mean, normalized", geometric, COLORS["purple"]))
     seen = probabilities[: subnetwork + 1].sum()
     notes = [
-        f"subnetwork {subnetwork + 1} of {COUNT}, probability {probabilities[subnetwork]:.4f}",
+        f"subnetwork {subnetwork + 1} of {len(MASKS)}, probability {probabilities[subnetwork]:.4f}",
         f"counted so far: {seen:.1%} of the probability",
     ]
     ends = function(BIAS + np.array([terms.clip(max=0).sum(), terms.clip(min=0).sum()]))  # of all subnetworks
@@ -49,22 +43,22 @@ def picture(p, subnetwork, output="linear"):
     return gathering(ACTIVATIONS, WEIGHTS, kept, here, outputs, probabilities, subnetwork + 1, span, marks, notes)
 
 
-def subnetworks(p=0.2, subnetwork=0, output="linear"):
-    """A widget: sliders for p and the subnetwork, which can also be played, and the kind of output; the picture."""
+def explore_subnetworks(p=0.2, subnetwork=0, output="linear"):
+    """Sliders for p and for the number of the subnetwork, which can also be played; a choice of the kind of output."""
     wide = {"layout": widgets.Layout(width="420px"), "style": {"description_width": "110px"}}
     box = widgets.VBox()
     box.p = widgets.FloatSlider(p, min=0, max=0.95, step=0.05, description="p, switched off", **wide)
-    box.subnetwork = widgets.IntSlider(subnetwork, min=0, max=COUNT - 1, description="subnetwork", **wide)
-    box.play = widgets.Play(interval=300, min=0, max=COUNT - 1, show_repeat=False)
+    box.subnetwork = widgets.IntSlider(subnetwork, min=0, max=len(MASKS) - 1, description="subnetwork", **wide)
+    box.play = widgets.Play(interval=300, min=0, max=len(MASKS) - 1, show_repeat=False)
     widgets.jslink((box.play, "value"), (box.subnetwork, "value"))
     box.output = widgets.ToggleButtons(options=list(OUTPUTS), value=output)
-    box.view = widgets.HTML()
+    box.picture = widgets.HTML()
 
     def redraw(change=None):
-        box.view.value = picture(box.p.value, box.subnetwork.value, box.output.value)
+        box.picture.value = draw_subnetworks(box.p.value, box.subnetwork.value, box.output.value)
 
     for control in (box.p, box.subnetwork, box.output):
         control.observe(redraw, "value")
     redraw()
-    box.children = [box.p, widgets.HBox([box.subnetwork, box.play]), box.output, box.view]
+    box.children = [box.p, widgets.HBox([box.subnetwork, box.play]), box.output, box.picture]
     return box

@@ -21,7 +21,8 @@ def draw_batch(x, target=0):
     paths = [path[:, 0] for path in batch_norm_paths(np.eye(len(x))[:, target, None], column, one, zero)]
     names = ("direct", "through the mean", "through the variance", "sum")
     rows = dict(zip(names, [*paths, sum(paths)], strict=True))
-    return batch(x, batch_norm(column, one, zero)[:, 0], rows, target)
+    lengths = {name: float(np.linalg.norm(values)) for name, values in rows.items()}
+    return batch(x, batch_norm(column, one, zero)[:, 0], rows, lengths, target)
 
 
 def explore_batch(count=5):

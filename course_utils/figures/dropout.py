@@ -7,24 +7,19 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator
 
-from course_utils.figures import svg
-from course_utils.figures.style import COLORS, log_ticks
+from course_utils.figures import plots, svg
+from course_utils.figures.style import COLORS, CYCLE
 
 INK, BLUE, ORANGE, GREY = COLORS["ink"], COLORS["blue"], COLORS["orange"], COLORS["grey"]
-CYCLE = [COLORS[name] for name in ("blue", "red", "green", "purple", "orange")]
 
 
 def _unit(x, y, radius, kept, color=BLUE):
     """A circle; one that is off is dashed and crossed out."""
     if kept:
-        return (
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{color}" fill-opacity="0.2" stroke="{color}" '
-            f'stroke-width="2" class="kept"/>'
-        )
+        return svg.circle(x, y, radius, color, 2, color, 0.2, "kept")
     arm = 0.6 * radius
     return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="white" stroke="{GREY}" stroke-width="1.5" '
-        f'stroke-dasharray="4 3" class="off"/>'
+        svg.circle(x, y, radius, GREY, 1.5, "white", kind="off", dash="4 3")
         + svg.line(x - arm, y - arm, x + arm, y + arm, GREY)
         + svg.line(x - arm, y + arm, x + arm, y - arm, GREY)
     )
@@ -54,8 +49,7 @@ def thinned(panels):
         for level, layer in enumerate(layers):
             for unit, kept in enumerate(layer):
                 x, y = place(level, unit)
-                white = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="white"/>'
-                parts += [white, _unit(x, y, radius, kept)]
+                parts += [svg.circle(x, y, radius, stroke=0, fill="white"), _unit(x, y, radius, kept)]
     return svg.picture(wide * len(panels), height, *parts)
 
 
@@ -87,7 +81,8 @@ def gathering(activations, weights, kept, output, outputs, probabilities, counte
         return left + (value - low) / (high - low) * (right - left)
 
     def column(values):
-        return np.clip(((np.asarray(values) - low) / (high - low) * bins).astype(int), 0, bins - 1)
+        place = (np.asarray(values) - low) / (high - low) * bins
+        return np.clip((place + 1e-9).astype(int), 0, bins - 1)  # equal outputs may differ in their last digit
 
     everything = np.bincount(column(outputs), probabilities, bins)
     so_far = np.bincount(column(outputs[:counted]), probabilities[:counted], bins)
@@ -104,7 +99,7 @@ def gathering(activations, weights, kept, output, outputs, probabilities, counte
         parts.append(svg.text(across(value), base + 20, f"{value:.2g}".replace("-", "−"), 13, GREY, "middle"))
     parts.append(svg.text((left + right) / 2, base + 38, "output", 14, GREY, "middle"))
     at = across(output)
-    parts.append(f'<path d="M{at:.1f} {base + 1} l-6 10 l12 0 z" fill="{ORANGE}" class="current"/>')
+    parts.append(svg.polygon([(at, base + 1), (at - 6, base + 11), (at + 6, base + 11)], ORANGE, "current"))
     for row, (words, value, color) in reversed(list(enumerate(marks))):
         # The fourth lies under the second, which may fall on it, and is wider, so that both show.
         y, x, width, dash = 24 + 26 * row, across(value), (5, 3, 3, 8)[row], ("", "4 8", "0 6", "")[row]
@@ -150,7 +145,7 @@ def over(x, panels, xlabel, *, logx=False, logy=False, levels=None):
         for (label, height), style in zip((levels or {}).items(), ("--", ":"), strict=False):
             ax.axhline(height, color=INK, linewidth=1.5, linestyle=style, label=label)
         if logx:
-            log_ticks(ax, x)
+            plots.log_ticks(ax, x)
         if logy:
             ax.set_yscale("log")
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -3,10 +3,8 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from course_utils.figures import svg
-from course_utils.figures.style import COLORS
-
-CYCLE = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky")]
+from course_utils.figures import plots, svg
+from course_utils.figures.style import COLORS, CYCLE
 
 
 def signals(panels, predicted=None, *, log=True):
@@ -18,8 +16,7 @@ def signals(panels, predicted=None, *, log=True):
     for ax, (group, lines) in zip(axes[0], panels.items(), strict=True):
         for (label, values), colour in zip(lines.items(), CYCLE, strict=False):
             layers = np.arange(1, len(values) + 1)
-            ax.plot(layers, values, color=colour, linewidth=0.7, alpha=0.45)
-            ax.plot(layers, np.exp(np.log(values).mean(axis=1)), color=colour, label=label)
+            plots.seeds(ax, layers, values, colour, label, log=True)
             if predicted and label in predicted.get(group, {}):
                 line = predicted[group][label]
                 ax.plot(layers, line, color=COLORS["ink"], linestyle=(0, (4, 3)), linewidth=1.4)
@@ -38,7 +35,7 @@ def histograms(columns):
     """
     figure, axes = plt.subplots(2, len(columns), figsize=(9.4, 4.4), sharex="row", sharey=True, squeeze=False)
     rows = list(zip(*columns.values(), strict=True))
-    labels = ("activation", "gradient, in units of the last layer's deviation")
+    labels = ("activation", "gradient, in units of the last layer's standard deviation")
     for row, (cells, label) in enumerate(zip(rows, labels, strict=True)):
         reach = max(np.quantile(np.abs(layer), 0.995) for cell in cells for layer in cell)
         bins = np.linspace(-reach, reach, 62)
@@ -83,8 +80,7 @@ def losses(curves, ylabel="training loss"):
     """
     figure, ax = plt.subplots(figsize=(8, 3.5))
     for (label, values), colour in zip(curves.items(), CYCLE, strict=False):
-        ax.plot(values, color=colour, linewidth=0.7, alpha=0.45)
-        ax.plot(values.mean(axis=1), color=colour, label=label)
+        plots.seeds(ax, np.arange(len(values)), values, colour, label)
     ax.set(xlabel="step", ylabel=ylabel)
     ax.legend()
     return figure
@@ -95,11 +91,12 @@ TOP, BOTTOM, LEFT, MIDDLE, SIDE = 40, 280, 60, 460, 300
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def edge(forward, backward, q, curve, path, c2):
+def edge(forward, backward, factors, q, curve, path, c2):
     """SVG: mean squares of outputs and gradients by layer on the left; on the right the map that makes them.
 
-    forward, backward: a value a layer, two layers at least; q, curve: mean square in and out; path: mean squares from
-    layer to layer; c2: n Var(W). On the left the axis runs from 1e-12 to 1e12; what lies outside is at the border.
+    forward, backward: a value a layer, two layers at least; factors: by which each of the two grows on its way, (from
+    layer to layer, in all); q, curve: mean square in and out; path: mean squares from layer to layer; c2: n Var(W).
+    On the left the axis runs from 1e-12 to 1e12; what lies outside is at the border.
     """
     depth = len(forward)
     layers = LEFT + np.arange(depth) / (depth - 1) * SIDE
@@ -123,12 +120,9 @@ def edge(forward, backward, q, curve, path, c2):
     inside = np.array(path)[(np.array(path) > 1e-3) & (np.array(path) < 1e3)]
     if len(inside) > 1:
         parts.append(_on_the_map("stairs", *_stairs(inside), COLORS["red"], 1.5))
-    # The gradient travels from the last layer to the first.
-    ways = (("outputs", forward, forward, COLORS["blue"]), ("gradients", backward, backward[::-1], COLORS["orange"]))
-    for row, (name, values, travelled, colour) in enumerate(ways):
+    ways = (("outputs", forward, COLORS["blue"]), ("gradients", backward, COLORS["orange"]))
+    for row, ((name, values, colour), (a_layer, total)) in enumerate(zip(ways, factors, strict=True)):
         parts.append(_polyline(name, layers, _place(values, 12, BOTTOM, TOP), colour, 3))
-        total = travelled[-1] / travelled[0] if travelled[0] > 0 else 0.0
-        a_layer = total ** (1 / (depth - 1))
         words = f"{name}: × {a_layer:.2f} a layer, × {_rounded(total)} over {depth - 1} layers"
         parts.append(_key(LEFT, 326 + 24 * row, colour, words))
     parts.append(_key(MIDDLE, 326, COLORS["blue"], f"map, n Var(W) = {c2:.2f}"))
@@ -147,8 +141,7 @@ def _on_the_map(kind, q_in, q_out, colour, width):
 
 
 def _polyline(kind, x, y, colour, width):
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    return f'<polyline class="{kind}" points="{points}" fill="none" stroke="{colour}" stroke-width="{width:g}"/>'
+    return svg.polyline(zip(x, y, strict=True), colour, width, kind)
 
 
 def _power(x, y, exponent):

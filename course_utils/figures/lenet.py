@@ -1,58 +1,14 @@
-"""Pictures of LeNet-5: its stages, its connection table, its output codes, and what passes through it."""
-
-import base64
-import io
+"""Pictures of LeNet-5: its connection table, its output codes, its filters, and what passes through it."""
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.image import imsave
-from matplotlib.patches import Rectangle
 
 from course_utils.figures import svg
 from course_utils.figures.style import COLORS
 
 # Negative blue, zero white, positive red: for weights and for the states of tanh units.
 SIGNED = LinearSegmentedColormap.from_list("signed", [COLORS["blue"], "white", COLORS["red"]])
-
-
-def architecture(stages):
-    """SVG: the stages from left to right, maps as stacked squares to scale, layers of units as bars.
-
-    stages: (name, maps, size, note) each; maps of size x size, or size 1 for a layer of `maps` units.
-    """
-    scale, gap, middle = 3, 34, 140
-    parts, x = [], 24
-    for k, (name, maps, size, note) in enumerate(stages):
-        if size > 1:
-            shift = min(6, 36 / max(1, maps))
-            side, depth = scale * size, shift * (maps - 1)
-            width = max(side + depth, 46)
-            left = x + (width - side - depth) / 2
-            for m in range(maps):
-                corner = middle - (side + depth) / 2 + m * shift
-                parts.append(
-                    f'<rect x="{left + m * shift:.1f}" y="{corner:.1f}" width="{side}" height="{side}" '
-                    f'fill="white" stroke="{COLORS["blue"]}"/>'
-                )
-            shape = f"{maps} × {size} × {size}"
-        else:
-            width, height = 46, max(20, maps * 1.5)
-            parts.append(
-                f'<rect x="{x + 17}" y="{middle - height / 2:.1f}" width="12" height="{height:.1f}" '
-                f'fill="white" stroke="{COLORS["orange"]}" stroke-width="2"/>'
-            )
-            shape = f"{maps}"
-        centre = x + width / 2
-        parts += [
-            svg.text(centre, 22, name, size=16),
-            svg.text(centre, 42, shape, size=12, color=COLORS["grey"]),
-            svg.text(centre, 262 + 18 * (k % 2), note, size=12),
-        ]
-        x += width + gap
-        if k + 1 < len(stages):
-            parts.append(svg.text(x - gap / 2, middle + 5, "→", size=18, color=COLORS["grey"]))
-    return svg.picture(round(x - gap + 24), 296, *parts)
 
 
 def connection_table(table, inputs=6):
@@ -72,10 +28,8 @@ def connection_table(table, inputs=6):
         parts.append(svg.text(left - 16, top + cell * (r + 0.5) + 5, r, anchor="end", color=COLORS["grey"]))
         for c, row in enumerate(table):
             fill = colours[len(row)] if r in row else "white"
-            parts.append(
-                f'<rect x="{left + cell * c}" y="{top + cell * r}" width="{cell - 3}" height="{cell - 3}" '
-                f'fill="{fill}" stroke="{COLORS["light"]}"/>'
-            )
+            x, y = left + cell * c, top + cell * r
+            parts.append(svg.box(x, y, cell - 3, cell - 3, COLORS["light"], fill=fill))
     bottom = top + cell * inputs
     parts.append(svg.text(left - 16, bottom + 20, "inputs", anchor="end"))
     parts += [svg.text(left + cell * (c + 0.5), bottom + 20, len(row)) for c, row in enumerate(table)]
@@ -92,50 +46,9 @@ def codes(bitmaps, columns=10, labels=None):
         for y, row in enumerate(bitmap):
             for x, value in enumerate(row):
                 fill = COLORS["ink"] if value > 0 else "white"
-                parts.append(
-                    f'<rect x="{x0 + pixel * x}" y="{y0 + pixel * y}" width="{pixel}" height="{pixel}" '
-                    f'fill="{fill}" stroke="{COLORS["light"]}"/>'
-                )
-    rows = -(-len(bitmaps) // columns)
-    return svg.picture(
-        20 + min(columns, len(bitmaps)) * (7 * pixel + gap) - gap, top + rows * (12 * pixel + 40) - 26, *parts
-    )
-
-
-def shares(names, parameters, connections):
-    """Figure: each layer's share of the parameters and of the connections, in percent."""
-    figure, axes = plt.subplots(figsize=(8, 3.4))
-    place = np.arange(len(names))
-    for offset, label, counts, colour in (
-        (-0.2, "parameters", parameters, COLORS["orange"]),
-        (0.2, "connections", connections, COLORS["blue"]),
-    ):
-        percent = 100 * np.asarray(counts) / np.sum(counts)
-        bars = axes.barh(place + offset, percent, 0.38, color=colour, label=label)
-        axes.bar_label(bars, [f"{p:.1f}" for p in percent], padding=3, fontsize=9)
-    axes.set(yticks=place, yticklabels=names, xlabel="share of the sum over these layers (%)", xlim=(0, 100))
-    axes.invert_yaxis()
-    axes.legend(loc="lower right")
-    return figure
-
-
-def receptive_fields(image, fields):
-    """Figure: an input image with the receptive field of one unit of each layer drawn on it.
-
-    image: H x W; fields: (name, size, centre) each, size and centre in input pixels, pixel k centred at k.
-    """
-    figure, axes = plt.subplots(figsize=(4.6, 4.0))
-    axes.imshow(image)
-    colours = [COLORS[name] for name in ("yellow", "orange", "sky", "green", "red", "purple")]
-    for (name, size, centre), colour in zip(fields, colours, strict=False):
-        corner = centre - size / 2
-        square = Rectangle(
-            (corner, corner), size, size, fill=False, edgecolor=colour, linewidth=2, label=f"{name}: {size}"
-        )
-        axes.add_patch(square)
-    axes.set(xlabel="column (pixels)", ylabel="row (pixels)", xlim=(-1, 32), ylim=(32, -1))
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), title="field (pixels)")
-    return figure
+                parts.append(svg.box(x0 + pixel * x, y0 + pixel * y, pixel, pixel, COLORS["light"], fill=fill))
+    width, rows = 20 + min(columns, len(bitmaps)) * (7 * pixel + gap) - gap, -(-len(bitmaps) // columns)
+    return svg.picture(width, top + rows * (12 * pixel + 40) - 26, *parts)
 
 
 def squashing(curves, marks, xlabel, ylabel):
@@ -191,16 +104,10 @@ def reading(strip, windows, distances, labels):
 
 
 def _image(x, y, width, height, array, low, high, cmap):
-    """An SVG image of a 2-D array, its pixels kept sharp; NaN comes out white."""
-    png = io.BytesIO()
-    cmap = plt.get_cmap(cmap).with_extremes(bad="white")
-    pixels = cmap(np.ma.masked_invalid((array - low) / (high - low)), bytes=True)
-    imsave(png, pixels, format="png")
-    data = base64.b64encode(png.getvalue()).decode()
-    return (
-        f'<image x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" preserveAspectRatio="none" '
-        f'style="image-rendering: pixelated" href="data:image/png;base64,{data}"/>'
-    )
+    """An array of numbers between low and high as an image; NaN comes out white."""
+    colours = plt.get_cmap(cmap).with_extremes(bad="white")
+    pixels = colours(np.ma.masked_invalid((array - low) / (high - low)), bytes=True)
+    return svg.image(x, y, width, height, pixels)
 
 
 def _montage(maps, columns):
@@ -246,7 +153,7 @@ def journey(image, states, bitmaps, distances):
         colour = COLORS["orange"] if k == best else COLORS["blue"]
         parts += [
             svg.text(472, y + 12, k, anchor="end", size=13),
-            f'<rect x="480" y="{y}" width="{320 * distance / longest:.1f}" height="13" fill="{colour}"/>',
+            svg.box(480, y, 320 * distance / longest, 13, stroke=0, fill=colour),
             svg.text(488 + 320 * distance / longest, y + 12, f"{distance:.0f}", anchor="start", size=12),
         ]
     return svg.picture(900, second + 186, *parts)

@@ -1,11 +1,10 @@
-"""Pictures of nonlinearities: what they do to values, to gradients, to the units of a network, to memory."""
+"""Pictures of nonlinearities: what they do to values, to gradients, to memory."""
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.colors import ListedColormap
 
-from course_utils.figures import svg
-from course_utils.figures.style import COLORS
+from course_utils.figures import plots, svg
+from course_utils.figures.style import COLORS, CYCLE
 
 # A function keeps its colour in all figures.
 OF = {
@@ -83,25 +82,21 @@ def response(name, a, y, slope, density, mean, notes):
         return bottom - (values - low) / (high - low) * (bottom - top)
 
     def points(values):
-        inside = [(x, v) for x, v in zip(across(a), down(values), strict=True) if top <= v <= bottom]
-        return " ".join(f"{x:.1f},{v:.1f}" for x, v in inside)
+        return [(x, v) for x, v in zip(across(a), down(values), strict=True) if top <= v <= bottom]
 
-    def curve(values, colour, width):
-        return f'<polyline points="{points(values)}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
-
-    hill = f"{left},{bottom} {points(low + 1.2 * density / density.max())} {right},{bottom}"
+    hill = [(left, bottom), *points(low + 1.2 * density / density.max()), (right, bottom)]
     ticks = range(int(np.ceil(a[0])), int(a[-1]) + 1, 2)
     legend = ((f"thick: {name}", OF[name]), ("thin: its derivative; hill: its input", COLORS["grey"]))
     legend += (("dashed: its mean output", COLORS["red"]),)
     return svg.picture(
         760,
         330,
-        f'<polygon points="{hill}" fill="{COLORS["light"]}"/>',
+        svg.polygon(hill, COLORS["light"]),
         svg.line(left, down(0), right, down(0), COLORS["grey"], 1),
         svg.text(left - 8, down(0) + 5, "0", 13, anchor="end"),
         svg.line(left, down(mean), right, down(mean), COLORS["red"], 2, kind="mean", dash="6 4"),
-        curve(slope, COLORS["grey"], 2),
-        curve(y, OF[name], 3),
+        svg.polyline(points(slope), COLORS["grey"], 2),
+        svg.polyline(points(y), OF[name], 3),
         *(svg.text(across(t), bottom + 18, f"{t}".replace("-", "−"), 13) for t in ticks),
         *(svg.text(452, 46 + 28 * k, note, anchor="start") for k, note in enumerate(notes)),
         *(svg.text(452, 240 + 22 * k, words, color=c, anchor="start") for k, (words, c) in enumerate(legend)),
@@ -125,14 +120,9 @@ def by_layer(rows, ylabel, *, log=True):
     rows: group -> label -> array layers x seeds. With log, the mean is that of the logarithms.
     """
     figure, axes = plt.subplots(1, len(rows), figsize=(9, 3.4), sharey=True, squeeze=False)
-    styles = (COLORS["blue"], COLORS["orange"], COLORS["green"], COLORS["red"], COLORS["purple"], COLORS["sky"])
     for ax, (group, lines) in zip(axes[0], rows.items(), strict=True):
-        for (label, values), colour in zip(lines.items(), styles, strict=False):
-            colour = OF.get(label, colour)
-            layers = np.arange(1, len(values) + 1)
-            ax.plot(layers, values, color=colour, linewidth=0.8, alpha=0.5)
-            mean = np.exp(np.log(values).mean(axis=1)) if log else values.mean(axis=1)
-            ax.plot(layers, mean, color=colour, label=label)
+        for (label, values), colour in zip(lines.items(), CYCLE, strict=False):
+            plots.seeds(ax, np.arange(1, len(values) + 1), values, OF.get(label, colour), label, log=log)
         ax.set(xlabel="layer", title=group, yscale="log" if log else "linear")
     axes[0, 0].set_ylabel(ylabel)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
@@ -150,72 +140,10 @@ def knife_edge(scales, measured, predicted):
         # At large scales ELU lies on ReLU: its dashes let the line below be seen.
         ax.plot(scales, predicted[name], color=OF[name], linestyle="--" if name == "ELU" else "-", label=name)
         ax.plot(scales, values, "o", color=OF[name], markersize=4, alpha=0.6)
-    ax.set(xscale="log", yscale="log", xlabel="deviation of the weights, in units of 1/√n")
+    ax.set(yscale="log", xlabel="standard deviation of the weights, in units of 1/√n")
     ax.set_ylabel("gradient norm,\nfirst layer / last layer")
-    ticks = [1, 2, 4, 8, 16]
-    ax.set_xticks(ticks, ticks)
-    ax.minorticks_off()
+    plots.log_ticks(ax, [1, 2, 4, 8, 16])
     ax.legend()
-    return figure
-
-
-def fates(active, every):
-    """Figure: on what share of the images each unit is active, a row a unit, over training; white: on none.
-
-    active: array records x units of shares between 0 and 1; every: steps from one record to the next. The units are
-    sorted by the record from which on they are silent.
-    """
-    active = np.asarray(active)
-    alive = active > 0
-    last = np.where(alive.any(0), len(alive) - 1 - alive[::-1].argmax(0), -1)
-    blues = ListedColormap(plt.get_cmap("Blues")(np.linspace(0.25, 1, 256)), "blues").with_extremes(bad="white")
-    shown = np.ma.masked_equal(active[:, np.argsort(last, kind="stable")].T, 0)  # white: exactly none, not just few
-    figure, ax = plt.subplots(figsize=(8, 3.4))
-    extent = (0, every * len(active), active.shape[1], 0)
-    image = ax.imshow(
-        shown,
-        aspect="auto",
-        cmap=blues,
-        vmin=0,
-        vmax=1,
-        extent=extent,
-        interpolation="none",
-    )
-    ax.set(xlabel="step", ylabel="unit", yticks=[])
-    figure.colorbar(image, label="active on this share\nof the training images")
-    return figure
-
-
-def dying(rows, every):
-    """Figure: the share of dead units over training; each seed a thin line, their mean a thick one.
-
-    rows: label -> array records x seeds; every: steps from one record to the next.
-    """
-    figure, ax = plt.subplots(figsize=(8, 3.4))
-    styles = (COLORS["blue"], COLORS["sky"], COLORS["green"], COLORS["purple"], COLORS["orange"], COLORS["red"])
-    dashes = ("-", "-", "-", "--", "-.", ":")
-    for (label, values), colour, dash in zip(rows.items(), styles, dashes, strict=False):
-        steps = every * np.arange(len(values))
-        ax.plot(steps, 100 * values, color=colour, linewidth=0.6, alpha=0.35)
-        ax.plot(steps, 100 * values.mean(axis=1), color=colour, linestyle=dash, label=label)
-    ax.set(xlabel="step", ylabel="dead units (%)", ylim=(-2, 102))
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside right center")
-    return figure
-
-
-def revived(below, above, gradient):
-    """Figure: a dead unit's activation on the data, and its gradient, while the layer below it learns.
-
-    below, above: its smallest and largest activation at each step; gradient: the norm at its own weights.
-    """
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 3.4), sharex=True)
-    steps = np.arange(len(below))
-    top.axhline(0, color=COLORS["grey"], linewidth=1)
-    top.fill_between(steps, below, above, color=COLORS["sky"], alpha=0.6, linewidth=0)
-    top.plot(steps, above, color=COLORS["blue"])
-    top.set_ylabel("activations")
-    bottom.plot(steps, gradient, color=COLORS["red"])
-    bottom.set(xlabel="step", ylabel="gradient norm")
     return figure
 
 
@@ -236,30 +164,31 @@ def outputs(samples, means):
     return figure
 
 
-def comparison(a, values, derivatives, deviations, saturated, offsets, measured, maps):
+def comparison(a, values, derivatives, stds, saturated, offsets, measured, maps):
     """Figure: value, derivative, saturation, mean output (lines derived, dots measured) and saved activations.
 
-    a: where `values` and `derivatives` are taken; deviations: of the input, where `saturated` (shares), `offsets` and
-    `measured` (means) are. All name -> one value each; maps: name -> (saved, saved if taken from the output).
+    a: where `values` and `derivatives` are taken; stds: standard deviations of the input, where `saturated` (shares),
+    `offsets` and `measured` (means) are. All name -> one value each; maps: name -> (saved, saved if taken from the
+    output).
     """
     figure, axes = plt.subplots(2, 3, figsize=(9.6, 4.25))
     panels = [
         (a, values, "activation a", "output g(a)"),
         (a, derivatives, "activation a", "derivative g'(a)"),
-        (deviations, saturated, "deviation s of the input", "saturated share"),
-        (deviations, offsets, "deviation s of the input", "mean output"),
+        (stds, saturated, "standard deviation s of the input", "saturated share"),
+        (stds, offsets, "standard deviation s of the input", "mean output"),
     ]
     for ax, (x, rows, xlabel, ylabel) in zip(axes.flat, panels, strict=False):
         for name, row in rows.items():
             ax.plot(x, row, color=OF[name], linestyle="--" if name == "leaky ReLU" else "-")
         ax.set(xlabel=xlabel, ylabel=ylabel)
     for name, row in measured.items():
-        axes[1, 0].plot(deviations, row, "o", color=OF[name], markersize=4)
+        axes[1, 0].plot(stds, row, "o", color=OF[name], markersize=4)
     bars, legend = axes[1, 1], axes[1, 2]
     for k, (name, (saved, least)) in enumerate(maps.items()):
         bars.barh(k, saved, color=OF[name], alpha=0.4)
         bars.barh(k, least, color=OF[name])
-    bars.set(yticks=range(len(maps)), yticklabels=list(maps), xlabel="saved activations, a layer")
+    bars.set(yticks=range(len(maps)), yticklabels=list(maps), xlabel="saved activations per layer")
     bars.invert_yaxis()
     legend.axis("off")
     for name in values:

@@ -13,6 +13,8 @@ COLORS = {
     "grey": "#767676",
     "light": "#E6E6E6",
 }
+# The order in which the curves of a plot take them.
+CYCLE = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky")]
 
 
 def use_course_style():
@@ -20,10 +22,9 @@ def use_course_style():
     import matplotlib as mpl
     from cycler import cycler
 
-    cycle = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky")]
     mpl.rcParams.update(
         {
-            "axes.prop_cycle": cycler(color=cycle),
+            "axes.prop_cycle": cycler(color=CYCLE),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": 11,
@@ -38,10 +39,3 @@ def use_course_style():
             "savefig.bbox": "tight",
         }
     )
-
-
-def log_ticks(ax, values):
-    """Make the horizontal axis logarithmic, with a tick at each of the settings `values` and no other."""
-    ax.set_xscale("log")
-    ax.set_xticks(list(values), [f"{value:g}" for value in values])
-    ax.minorticks_off()

@@ -3,6 +3,8 @@
 Coordinates are pixels, y downwards; `kind` is an element's class. No ids, so that many pictures may stand on a page.
 """
 
+import base64
+import io
 from html import escape
 
 from course_utils.figures.style import COLORS
@@ -26,6 +28,11 @@ def text(x, y, words, size=14, color=COLORS["ink"], anchor="middle", weight="nor
     )
 
 
+def upwards(x, y, part):
+    """A part turned about (x, y), such that its words run upwards."""
+    return f'<g transform="rotate(-90 {x:g} {y:g})">{part}</g>'
+
+
 def line(x1, y1, x2, y2, color=COLORS["ink"], width=1.5, kind="", dash=""):
     """A straight line with round ends."""
     return (
@@ -34,13 +41,58 @@ def line(x1, y1, x2, y2, color=COLORS["ink"], width=1.5, kind="", dash=""):
     )
 
 
+def strokes(ends, color=COLORS["ink"], width=1.5, opacity=1):
+    """Straight strokes, each from (x1, y1) to (x2, y2), as one element; ends: x1, y1, x2, y2 of each."""
+    path = "".join(f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" for x1, y1, x2, y2 in ends)
+    return f'<path d="{path}" stroke="{color}" stroke-width="{width:g}" opacity="{opacity:g}"/>'
+
+
+def polyline(points, color=COLORS["ink"], width=1.5, kind=""):
+    """A line through the points, pairs (x, y)."""
+    return f'<polyline points="{_pairs(points)}" fill="none" stroke="{color}" stroke-width="{width:g}"{_extras(kind)}/>'
+
+
+def polygon(points, fill, kind=""):
+    """The area between the points, pairs (x, y)."""
+    return f'<polygon points="{_pairs(points)}" fill="{fill}"{_extras(kind)}/>'
+
+
 def box(x, y, width, height, color=COLORS["ink"], stroke=1, fill="none", opacity=1, kind="", dash=""):
     """A rectangle; opacity is that of its filling, stroke the width of its frame."""
     return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}" '
-        f'fill-opacity="{opacity:g}" stroke="{color}" stroke-width="{stroke:g}"{_extras(kind, dash)}/>'
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" '
+        f"{_filled(color, stroke, fill, opacity)}{_extras(kind, dash)}/>"
     )
 
 
-def _extras(kind, dash):
+def circle(x, y, radius, color=COLORS["ink"], stroke=1, fill="none", opacity=1, kind="", dash=""):
+    """A circle about (x, y), filled and framed as a `box` is."""
+    return (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" '
+        f"{_filled(color, stroke, fill, opacity)}{_extras(kind, dash)}/>"
+    )
+
+
+def image(x, y, width, height, pixels):
+    """An array of pixels (H x W x 4 bytes: red, green, blue, opacity), stretched over the box, each kept sharp."""
+    from PIL import Image
+
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "png")
+    data = base64.b64encode(png.getvalue()).decode()
+    return (
+        f'<image x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" preserveAspectRatio="none" '
+        f'style="image-rendering: pixelated" href="data:image/png;base64,{data}"/>'
+    )
+
+
+def _pairs(points):
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _filled(color, stroke, fill, opacity):
+    return f'fill="{fill}" fill-opacity="{opacity:g}" stroke="{color}" stroke-width="{stroke:g}"'
+
+
+def _extras(kind, dash=""):
     return (f' class="{kind}"' if kind else "") + (f' stroke-dasharray="{dash}"' if dash else "")

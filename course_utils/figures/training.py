@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from course_utils.figures.style import COLORS
+from course_utils.figures import plots
+from course_utils.figures.style import COLORS, CYCLE
 
 NOTHING = "nothing to draw: no such runs on this machine"
-CYCLE = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky")]
 
 
 def curves(runs, ylabel, *, scale=1.0, axes=None):
@@ -17,11 +17,8 @@ def curves(runs, ylabel, *, scale=1.0, axes=None):
     if axes is None:
         _, axes = plt.subplots(figsize=(7, 3.4))
     for (label, seeds), colour in zip(runs.items(), CYCLE, strict=False):
-        values = scale * np.array(seeds)
-        epochs = np.arange(1, values.shape[1] + 1)
-        for seed in values if len(values) > 1 else ():
-            axes.plot(epochs, seed, color=colour, linewidth=0.8, alpha=0.5)
-        axes.plot(epochs, values.mean(axis=0), color=colour, marker="o", markersize=4, label=label)
+        values = scale * np.array(seeds).T  # epochs x seeds
+        plots.seeds(axes, np.arange(1, len(values) + 1), values, colour, label, "o-")
     axes.set(xlabel="epoch", ylabel=ylabel)
     if not runs:
         axes.text(0.5, 0.5, NOTHING, ha="center", transform=axes.transAxes)

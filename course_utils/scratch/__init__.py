@@ -1,9 +1,17 @@
 """The lecture's building blocks in plain NumPy, forward and backward; names follow torch.nn.functional."""
 
 from course_utils.scratch.convolution import conv2d, conv2d_backward, conv2d_loops
-from course_utils.scratch.dropout import dropout, dropout_backward, dropout_mask
+from course_utils.scratch.dropout import (
+    dropout,
+    dropout_backward,
+    dropout_mask,
+    mask_probabilities,
+    normalized_geometric_mean,
+    subnetworks,
+)
 from course_utils.scratch.gradients import gradient_check
 from course_utils.scratch.initialization import (
+    RULES,
     fan_in_out,
     glorot_normal,
     glorot_uniform,
@@ -14,6 +22,7 @@ from course_utils.scratch.initialization import (
     torch_heuristic,
 )
 from course_utils.scratch.nonlinearities import (
+    NONLINEARITIES,
     elu,
     elu_grad,
     leaky_relu,
@@ -26,13 +35,17 @@ from course_utils.scratch.nonlinearities import (
     sigmoid,
     sigmoid_grad,
     softmax,
+    softmax_as_written,
     softmax_backward,
     tanh,
     tanh_grad,
 )
 from course_utils.scratch.normalization import batch_norm, batch_norm_backward, batch_norm_paths, update_running
+from course_utils.scratch.signals import next_mean_square, random_stack, signals, staircase
 
 __all__ = [
+    "NONLINEARITIES",
+    "RULES",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_paths",
@@ -57,12 +70,20 @@ __all__ = [
     "lecun_tanh_grad",
     "lecun_uniform",
     "log_softmax",
+    "mask_probabilities",
+    "next_mean_square",
+    "normalized_geometric_mean",
+    "random_stack",
     "relu",
     "relu_grad",
     "sigmoid",
     "sigmoid_grad",
+    "signals",
     "softmax",
+    "softmax_as_written",
     "softmax_backward",
+    "staircase",
+    "subnetworks",
     "tanh",
     "tanh_grad",
     "torch_heuristic",

@@ -1,4 +1,4 @@
-"""Dropout in the inverted form that frameworks use: scaled in training, nothing to do at test time."""
+"""Dropout in the inverted form that frameworks use: scaled in training, nothing to do at test time; its ensemble."""
 
 import numpy as np
 
@@ -23,6 +23,26 @@ def dropout_backward(dy, x, mask, p):
     if np.shape(dy) != np.shape(x):
         raise ValueError(f"dy has shape {np.shape(dy)}; the output has {np.shape(x)}")
     return dy * _checked(mask, x) / (1 - _probability(p))
+
+
+def subnetworks(units):
+    """All masks of that many units, 2^units x units; from each to the next one unit is switched (a Gray code)."""
+    if not 0 < units < 21:
+        raise ValueError(f"units is {units}; expected 1 to 20: there are 2^units masks")
+    numbers = np.arange(2**units)
+    numbers ^= numbers >> 1
+    return (numbers[:, None] >> np.arange(units) & 1).astype(bool)
+
+
+def mask_probabilities(masks, p):
+    """With which probability each mask (a row, True: kept) is drawn."""
+    return np.where(masks, 1 - _probability(p), p).prod(axis=-1)
+
+
+def normalized_geometric_mean(outputs, weights):
+    """The weighted geometric mean of distributions (outputs: N x classes, weights: N), divided by its sum."""
+    mean = np.exp(weights @ np.log(outputs))
+    return mean / mean.sum()
 
 
 def _probability(p):

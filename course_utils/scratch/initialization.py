@@ -71,3 +71,11 @@ def _generator(rng):
     if not isinstance(rng, np.random.Generator):
         raise ValueError(f"rng is {rng!r}; expected a generator, as np.random.default_rng(seed) makes")
     return rng
+
+
+# By the names that figures and tables use: (rule, n Var(W) where n_in = n_out = n).
+RULES = {
+    "Torch's old rule, 1/(3n)": (torch_heuristic, 1 / 3),
+    "LeCun, Glorot, 1/n": (glorot_normal, 1.0),
+    "He, 2/n": (he_normal, 2.0),
+}

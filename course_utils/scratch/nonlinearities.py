@@ -90,6 +90,13 @@ def log_softmax(a, axis=-1):
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
+def softmax_as_written(a, axis=-1):
+    """The same formula as it stands, nothing subtracted: NaN where an exponential overflows or all of them vanish."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        e = np.exp(_floats(a))
+        return e / e.sum(axis=axis, keepdims=True)
+
+
 def softmax_backward(dy, a, axis=-1):
     """Gradient at `a`, given the gradient `dy` at softmax(a): y_i (dy_i - sum_j dy_j y_j). Shapes as `a`."""
     y = softmax(a, axis)
@@ -112,3 +119,15 @@ def _scale(alpha):
     if not alpha > 0:
         raise ValueError(f"alpha is {alpha}; the depth of ELU's plateau is positive")
     return float(alpha)
+
+
+# By the names that figures and tables use: (function, derivative).
+NONLINEARITIES = {
+    "linear": (lambda a: a, np.ones_like),
+    "sigmoid": (sigmoid, sigmoid_grad),
+    "tanh": (tanh, tanh_grad),
+    "LeCun's tanh": (lecun_tanh, lecun_tanh_grad),
+    "ReLU": (relu, relu_grad),
+    "leaky ReLU": (leaky_relu, leaky_relu_grad),
+    "ELU": (elu, elu_grad),
+}

@@ -16,11 +16,12 @@ def test_L41_lenet_stacks_stages_of_features_and_ends_in_a_classifier():
     import torch
     from torch.nn.functional import one_hot
 
-    from course_utils import datasets, models, training
+    from course_utils import datasets, machine, models, training
     from course_utils.arithmetic import receptive_field
-    from course_utils.explorers.lenet import stage_states
+    from course_utils.datasets.batches import Batches
+    from course_utils.inspection import stage_states
 
-    training.seed_everything(0)
+    machine.seed_everything(0)
     net = models.build("lenet5", distance_scale=1 / 42)
     untrained = deepcopy(net)
     names = ("c1", "s2", "c3", "s4", "c5", "f6")
@@ -35,11 +36,9 @@ def test_L41_lenet_stacks_stages_of_features_and_ends_in_a_classifier():
 
     def states(net, dataset, reach):
         """States of all images, each moved by up to `reach` pixels, and of those images one pixel further right."""
-        pictures = training.Pictures(dataset, net, torch.device("cpu"), shift=reach + 1)
+        batches = Batches(dataset, torch.device("cpu"), 32, shift=reach + 1)
         moves = torch.randint(1, 2 * reach + 2, (len(dataset), 2), generator=torch.Generator().manual_seed(0))
-        here, further = (
-            pictures.batch(torch.arange(len(dataset)), m)[0] for m in (moves, moves - torch.tensor([0, 1]))
-        )
+        here, further = (batches.batch(torch.arange(len(dataset)), m)[0] for m in (moves, moves - torch.tensor([0, 1])))
         return ({"input": x, **stage_states(net, x)} for x in (here, further))
 
     def change(net):
@@ -51,12 +50,14 @@ def test_L41_lenet_stacks_stages_of_features_and_ends_in_a_classifier():
     assert after["input"] > after["c1"] > after["c3"] > after["c5"] > after["f6"]  # more invariant
     assert after["f6"] < after["input"] / 2 and after["f6"] < 0.7 * before["f6"]
 
+    some = replace(train, images=train.images[:600], labels=train.labels[:600])
+
     def readout(net, stage):
         """Accuracy of ridge regression on the states of a stage."""
-        (seen, _), (new, _) = states(net, train, 4), states(net, validation, 4)
+        seen, new = next(states(net, some, 4)), next(states(net, validation, 4))
         x, new = (torch.nn.functional.pad(s[stage].flatten(1), (0, 1), value=1) for s in (seen, new))
         kernel = x @ x.T + 10 * torch.eye(len(x))
-        scores = new @ (x.T @ torch.linalg.solve(kernel, one_hot(train.labels, 10).float()))
+        scores = new @ (x.T @ torch.linalg.solve(kernel, one_hot(some.labels, 10).float()))
         return (scores.argmax(1) == validation.labels).double().mean().item()
 
     assert readout(net, "s4") > readout(net, "input") + 0.1

@@ -14,7 +14,7 @@ SHAPE = ("size", "kernel_size", "stride", "padding", "dilation")
 
 def drawn(widget):
     """The picture as a tree; it has to be well-formed."""
-    return ElementTree.fromstring(widget.view.value)
+    return ElementTree.fromstring(widget.picture.value)
 
 
 def cells(tree, kind):
@@ -26,7 +26,7 @@ def words(widget):
 
 
 def test_the_first_picture_is_there():
-    walk = explorer.convolution()
+    walk = explorer.explore_convolution()
     assert len(cells(drawn(walk), "read")) == 9 + 9  # the window, and its products
     assert len(cells(drawn(walk), "current")) == 1
     assert len(cells(drawn(walk), "output")) == 5 * 5 - 1
@@ -34,38 +34,44 @@ def test_the_first_picture_is_there():
 
 @pytest.mark.parametrize("name", [*SHAPE, "position"])
 def test_each_control_moves_the_picture(name):
-    walk = explorer.convolution(size=9, kernel_size=3, stride=2, padding=1, dilation=2)
-    before = walk.view.value
+    walk = explorer.explore_convolution(size=9, kernel_size=3, stride=2, padding=1, dilation=2)
+    before = walk.picture.value
     control = getattr(walk, name)
     control.value += 1
-    assert walk.view.value != before
+    assert walk.picture.value != before
     control.value -= 1
-    assert walk.view.value == before
+    assert walk.picture.value == before
 
 
 def test_the_position_walks_over_all_outputs_and_stays_inside_when_they_get_fewer():
-    walk = explorer.convolution(size=7, kernel_size=3)
+    walk = explorer.explore_convolution(size=7, kernel_size=3)
     assert walk.position.max == walk.play.max == 24
     pictures = set()
     for number in range(25):
         walk.position.value = number
         assert f"here [{number // 5}, {number % 5}]" in words(walk)
-        pictures.add(walk.view.value)
+        pictures.add(walk.picture.value)
     assert len(pictures) == 25
     walk.stride.value = 3
     assert walk.position.value == walk.position.max == 3
     assert "here [1, 1]" in words(walk)
 
 
+def test_the_picture_is_the_one_that_is_drawn():
+    walk = explorer.explore_convolution(size=9, kernel_size=2, stride=2, padding=1, dilation=3)
+    walk.position.value = 5
+    assert walk.picture.value == explorer.draw_convolution(9, 2, 2, 1, 3, 5)
+
+
 @pytest.mark.parametrize(("stride", "padding", "hatched"), [(1, 0, 0), (2, 0, 0), (3, 0, 13), (3, 1, 0)])
 def test_what_no_window_reads_is_hatched(stride, padding, hatched):
-    walk = explorer.convolution(size=7, kernel_size=3, stride=stride, padding=padding)
+    walk = explorer.explore_convolution(size=7, kernel_size=3, stride=stride, padding=padding)
     assert len(cells(drawn(walk), "unread")) == hatched
     assert f"= {unused(7, 3, stride, padding)} " in words(walk) + " "
 
 
 def test_the_sum_is_the_output():
-    walk = explorer.convolution(size=6, kernel_size=3, stride=2, padding=1, dilation=2)
+    walk = explorer.explore_convolution(size=6, kernel_size=3, stride=2, padding=1, dilation=2)
     walk.position.value = 3
     padded = np.pad(explorer.PIXELS[:6, :6], 1)
     row, column = divmod(3, output_size(6, 3, 2, 1, 2))
@@ -75,7 +81,7 @@ def test_the_sum_is_the_output():
 
 
 def test_what_does_not_fit_says_why_in_words():
-    walk = explorer.convolution(size=7, kernel_size=3)
+    walk = explorer.explore_convolution(size=7, kernel_size=3)
     walk.dilation.value = 4
     assert "No position fits" in words(walk)
     assert "4 · (3 − 1) + 1 = 9" in words(walk)
@@ -84,7 +90,7 @@ def test_what_does_not_fit_says_why_in_words():
 
 
 def test_no_combination_raises():
-    walk, draw = explorer.convolution(), random.Random(0)
+    walk, draw = explorer.explore_convolution(), random.Random(0)
     controls = [getattr(walk, name) for name in SHAPE]
     for _ in range(300):
         control = draw.choice(controls)

@@ -6,25 +6,25 @@ import xml.dom.minidom
 import numpy as np
 import pytest
 
-from course_utils import scratch
 from course_utils.explorers.nonlinearities import (
-    FUNCTIONS,
+    NAMES,
+    draw_softmax,
     draw_unit,
     explore_softmax,
     explore_temperature,
     explore_unit,
 )
 from course_utils.figures.nonlinearities import softmax_bars
-from course_utils.scratch import softmax
+from course_utils.scratch import NONLINEARITIES, softmax
 
 
 def test_moving_the_slider_redraws_and_the_picture_is_well_formed():
     explorer = explore_softmax([2.0, 1.0, -1.0], factor=-1)
     pictures = [explorer.picture.value]
     for value in (0, 1, 3):
-        explorer.slider.value = value
+        explorer.factor.value = value
         pictures.append(explorer.picture.value)
-    assert len(set(pictures)) == 4
+    assert len(set(pictures)) == 4 and pictures[-1] == draw_softmax([2.0, 1.0, -1.0], 3)
     for picture in pictures:
         xml.dom.minidom.parseString(picture)
 
@@ -48,15 +48,15 @@ def test_temperature_flattens_and_an_offset_changes_only_the_formula_as_it_stand
     assert explorer.picture.value == first
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_unit_shows_what_a_sample_has(name):
     explorer = explore_unit(name)
-    explorer.mean.value, explorer.deviation.value = 1.0, 2.0
+    explorer.mean.value, explorer.std.value = 1.0, 2.0
     a = np.random.default_rng(0).normal(1, 2, 400_000)
-    function, slope = (getattr(scratch, FUNCTIONS[name] + end) for end in ("", "_grad"))
+    function, slope = NONLINEARITIES[name]
     words = dict(re.findall(r">([\w ]+): (-?[\d.]+)<", explorer.picture.value))
     assert float(words["mean output"]) == pytest.approx(function(a).mean(), abs=0.02)
-    assert float(words["deviation of the output"]) == pytest.approx(function(a).std(), abs=0.02)
+    assert float(words["standard deviation of the output"]) == pytest.approx(function(a).std(), abs=0.02)
     assert float(words["mean squared derivative"]) == pytest.approx((slope(a) ** 2).mean(), abs=0.01)
     xml.dom.minidom.parseString(explorer.picture.value)
 
@@ -64,7 +64,7 @@ def test_the_unit_shows_what_a_sample_has(name):
 def test_each_control_of_the_unit_redraws_and_back_is_back():
     explorer = explore_unit()
     first = explorer.picture.value
-    for control, value in ((explorer.function, "ELU"), (explorer.mean, -4.0), (explorer.deviation, 0.1)):
+    for control, value in ((explorer.name, "ELU"), (explorer.mean, -4.0), (explorer.std, 0.1)):
         before, home = explorer.picture.value, control.value
         control.value = value
         assert explorer.picture.value != before

@@ -2,7 +2,6 @@
 
 import xml.etree.ElementTree as ElementTree
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -30,7 +29,6 @@ PICTURES = {
     "counts": lambda: draw.counts([("ones", np.ones((2, 2))), ("zeros", np.zeros((3, 2)))]),
     "matrix": lambda: draw.matrix([["w0", ""], ["", "w0"]], ["y0", "y1"], ["x0", "x1"]),
     "volumes": lambda: draw.volumes((3, 8, 8), 3, (4, 6, 6), (1, 5), (1, 5), chosen=1),
-    "cone": lambda: draw.cone(("one", [("layer 1", 1, 1, 1, {0: [0, 1, 2]}), ("input", 0, 1, 3, {})])),
 }
 
 
@@ -64,8 +62,7 @@ def test_reading_has_a_line_for_each_reading_and_hatches_what_nothing_reads():
 
 def test_window_shows_the_products_and_their_sum():
     x, weight = np.arange(9).reshape(3, 3), np.array([[1, -1], [2, 0]])
-    y = np.zeros((2, 2))
-    svg = draw.window(x, weight, y, (0, 1), [0, 1], [1, 2], unread=([], []))
+    svg = draw.window(x, weight, np.array([[7, 7], [12, 15]]), (0, 1), [0, 1], [1, 2], unread=([], []))
     assert {"1×1", "2×−1", "4×2", "5×0", "sum = 7", "output 2 × 2, here [0, 1]"} <= set(words(svg))
     assert kinds(svg)["read"] == 8
     assert kinds(svg)["current"] == 1
@@ -101,27 +98,3 @@ def test_volumes_have_a_slice_and_a_window_for_each_channel():
     svg = draw.volumes((3, 8, 8), 3, (4, 6, 6), (1, 5), (1, 5), chosen=1)
     assert kinds(svg)["read"] == 3 + 4
     assert {"input volume 8 × 8 × 3", "output volume 6 × 6 × 4"} <= set(words(svg))
-
-
-def test_cone_counts_what_is_reached():
-    levels = [
-        ("layer 2", 2, 1, 1, {0: [0, 1, 2]}),
-        ("layer 1", 1, 1, 3, {i: [i, i + 1, i + 2] for i in range(3)}),
-        ("input", 0, 1, 5, {}),
-    ]
-    assert {"layer 2: 1 unit", "layer 1: 3 units", "input: 5 pixels"} <= set(words(draw.cone(("stride 1", levels))))
-
-
-def test_costs_are_shares_of_the_whole():
-    figure = draw.costs([("conv1", 10, 900), ("fc2", 90, 100)], "a net")
-    labels = [[text.get_text() for text in axis.texts] for axis in figure.axes]
-    assert labels == [["10.0", "90.0"], ["90.0", "10.0"]]
-    plt.close(figure)
-
-
-def test_effective_frames_the_theoretical_field():
-    profile = np.array([0.25, 0.5, 0.25])
-    figure = draw.effective([("1 layer", np.arange(-1, 2), profile, profile)], np.ones((7, 7)), box=3)
-    (frame,) = figure.axes[1].patches
-    assert (frame.get_x(), frame.get_y(), frame.get_width()) == (1.5, 1.5, 3)
-    plt.close(figure)

@@ -57,6 +57,13 @@ def test_the_histogram_fills_by_probability():
     assert height(2) / height(4) == pytest.approx(0.3, abs=0.01)
 
 
+def test_outputs_that_differ_in_their_last_digit_stand_in_one_bar():
+    outputs = np.array([0.1 + 0.2, 0.3, 0.3 - 1e-16, 0.9])  # 0.3 is the edge of a bar, seen from 0 to 3
+    chances = np.full(4, 0.25)
+    svg = draw.gathering([1.0], [1.0], [True], 0.3, outputs, chances, 4, (0, 3), [], [])
+    assert len(kinds(svg, "counted")) == 2
+
+
 def test_gathering_says_its_marks_and_the_output_at_hand():
     svg = gathered()
     assert {"mean < all", "1.400", "pass & scale", "−0.500", "1.00", "a < b"} <= set(words(svg))

@@ -56,7 +56,7 @@ def test_losses_may_be_nan_for_one_seed():
 def test_the_edge_is_well_formed_and_stays_inside_for_any_size(factor):
     values = factor ** np.arange(8.0)
     q = np.logspace(-3, 3, 13)
-    svg = draw.edge(values, values[::-1], q, q * factor, list(values), 2.0)
+    svg = draw.edge(values, values[::-1], 2 * [(factor, factor**7)], q, q * factor, list(values), 2.0)
     root = xml.dom.minidom.parseString(svg)
     for line in root.getElementsByTagName("polyline"):
         points = [tuple(map(float, point.split(","))) for point in line.getAttribute("points").split()]
@@ -66,7 +66,8 @@ def test_the_edge_is_well_formed_and_stays_inside_for_any_size(factor):
 
 def test_the_edge_says_the_factors():
     forward, backward = 0.5 ** np.arange(5), 0.1 ** np.arange(5)[::-1]
-    svg = draw.edge(forward, backward, np.array([1.0, 10.0]), np.array([0.5, 5.0]), [1.0, 0.5], 1.0)
+    factors = (0.5, 0.5**4), (0.1, 1e-4)
+    svg = draw.edge(forward, backward, factors, np.array([1.0, 10.0]), np.array([0.5, 5.0]), [1.0, 0.5], 1.0)
     assert "outputs: × 0.50 a layer, × 0.06 over 4 layers" in svg
     assert "gradients: × 0.10 a layer, × 1e-04 over 4 layers" in svg
     assert svg.count(">10⁻¹²<") == 1 and svg.count(">10⁻³<") == 2

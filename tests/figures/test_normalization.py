@@ -41,7 +41,7 @@ def test_the_batch_draws_a_bar_a_path_and_sample_up_for_positive_down_for_negati
         "through the mean": np.full(3, -0.2),
         "sum": np.array([0.2, -0.2, -0.2]),
     }
-    svg = draw.batch(x, x_hat, paths, target=1)
+    svg = draw.batch(x, x_hat, paths, {"direct": 0.4, "sum": 0.3464}, target=1)
     bars = rectangles(svg, **{"class": "bar"})
     assert len(bars) == 9
     up, down = bars[0], bars[1]
@@ -52,7 +52,7 @@ def test_the_batch_draws_a_bar_a_path_and_sample_up_for_positive_down_for_negati
 
 def test_a_batch_outside_the_axis_widens_it():
     one = {"sum": np.zeros(2)}
-    inside, outside = (draw.batch([x, 0.0], [1.0, -1.0], one, 0) for x in (10.0, 100.0))
+    inside, outside = (draw.batch([x, 0.0], [1.0, -1.0], one, {}, 0) for x in (10.0, 100.0))
     for svg in (inside, outside):
         centres = [float(e.get("cx")) for e in ElementTree.fromstring(svg).iter() if e.tag.endswith("circle")]
         assert max(centres) <= 730

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.scratch import dropout, dropout_backward, dropout_mask, gradient_check
+from course_utils.scratch import (
+    dropout,
+    dropout_backward,
+    dropout_mask,
+    gradient_check,
+    mask_probabilities,
+    normalized_geometric_mean,
+    softmax,
+    subnetworks,
+)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
@@ -72,3 +81,39 @@ def test_masks_of_another_type_or_shape_are_refused(mask):
 def test_a_seed_in_place_of_a_generator_is_refused():
     with pytest.raises(ValueError, match="rng is 0"):
         dropout_mask((2, 3), 0.5, 0)
+
+
+@pytest.mark.parametrize("units", [1, 2, 6])
+def test_all_subnetworks_are_there_once_and_one_unit_changes_from_each_to_the_next(units):
+    masks = subnetworks(units)
+    assert masks.dtype == bool and masks.shape == (2**units, units) and len(np.unique(masks, axis=0)) == 2**units
+    assert (np.abs(np.diff(masks.astype(int), axis=0)).sum(axis=1) == 1).all()
+
+
+@pytest.mark.parametrize("units", [0, 21, -1])
+def test_too_many_subnetworks_are_refused(units):
+    with pytest.raises(ValueError, match="expected 1 to 20"):
+        subnetworks(units)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
+def test_masks_are_drawn_with_their_probabilities(p):
+    masks = subnetworks(3)
+    chance = mask_probabilities(masks, p)
+    assert chance.sum() == pytest.approx(1) and chance[masks.all(axis=1)] == pytest.approx((1 - p) ** 3)
+    drawn = dropout_mask((100_000, 3), p, np.random.default_rng(0))
+    share = (drawn[:, None] == masks).all(axis=2).mean(axis=0)
+    np.testing.assert_allclose(share, chance, atol=0.005)
+
+
+def test_probabilities_of_a_p_that_is_none_are_refused():
+    with pytest.raises(ValueError, match=r"p is 1\.5"):
+        mask_probabilities(subnetworks(2), 1.5)
+
+
+def test_the_geometric_mean_of_softmaxes_is_the_softmax_of_the_mean():
+    rng = np.random.default_rng(0)
+    logits, weights = rng.normal(size=(8, 4)), rng.dirichlet(np.ones(8))
+    mean = normalized_geometric_mean(softmax(logits), weights)
+    np.testing.assert_allclose(mean, softmax(weights @ logits))
+    assert mean.sum() == pytest.approx(1)

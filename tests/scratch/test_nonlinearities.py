@@ -116,3 +116,20 @@ def test_elu_refuses_a_depth_that_is_not_positive():
 def test_softmax_backward_refuses_a_gradient_of_another_shape():
     with pytest.raises(ValueError, match=r"\(2,\).*\(3,\)"):
         scratch.softmax_backward(np.ones(2), np.ones(3))
+
+
+def test_softmax_as_written_agrees_and_fails_where_exponentials_do_and_says_nothing():
+    a = np.array([[2.0, 1.0, -1.0], [700, 699, 0]])
+    np.testing.assert_allclose(scratch.softmax_as_written(a), scratch.softmax(a))
+    np.testing.assert_allclose(scratch.softmax_as_written(a.T, axis=0), scratch.softmax(a).T)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for far in (1e4, -1e4):
+            assert np.isnan(scratch.softmax_as_written(np.array([2.0, 1.0]) + far)).all()
+
+
+@pytest.mark.parametrize("name", scratch.NONLINEARITIES)
+def test_the_table_of_nonlinearities_holds_each_beside_its_derivative(name):
+    g, derivative = scratch.NONLINEARITIES[name]
+    a, dy = np.random.default_rng(0).normal(size=(2, 50))
+    assert gradient_check(g, a, dy, dy * derivative(a)) < 1e-7

@@ -1,0 +1,77 @@
+"""Pictures of whole networks: their stages, and what each layer costs."""
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from course_utils.figures import svg
+from course_utils.figures.style import COLORS
+
+
+def architecture(stages):
+    """SVG: the stages from left to right, maps as stacked squares to scale, layers of units as bars.
+
+    stages: (name, maps, size, note) each; maps of size x size, or size 1 for a layer of `maps` units.
+    """
+    scale, gap, middle = 3, 34, 140
+    parts, x = [], 24
+    for k, (name, maps, size, note) in enumerate(stages):
+        if size > 1:
+            shift = min(6, 36 / max(1, maps))
+            side, depth = scale * size, shift * (maps - 1)
+            width = max(side + depth, 46)
+            left = x + (width - side - depth) / 2
+            for m in range(maps):
+                corner = middle - (side + depth) / 2 + m * shift
+                parts.append(svg.box(left + m * shift, corner, side, side, COLORS["blue"], fill="white"))
+            shape = f"{maps} × {size} × {size}"
+        else:
+            width, height = 46, max(20, maps * 1.5)
+            parts.append(svg.box(x + 17, middle - height / 2, 12, height, COLORS["orange"], 2, "white"))
+            shape = f"{maps}"
+        centre = x + width / 2
+        parts += [
+            svg.text(centre, 22, name, size=16),
+            svg.text(centre, 42, shape, size=12, color=COLORS["grey"]),
+            svg.text(centre, 262 + 18 * (k % 2), note, size=12),
+        ]
+        x += width + gap
+        if k + 1 < len(stages):
+            parts.append(svg.text(x - gap / 2, middle + 5, "→", size=18, color=COLORS["grey"]))
+    return svg.picture(round(x - gap + 24), 296, *parts)
+
+
+def shares(names, parameters, connections):
+    """Figure: each layer's share of the parameters and of the connections, in percent."""
+    figure, axes = plt.subplots(figsize=(8, 3.4))
+    place = np.arange(len(names))
+    for offset, label, counts, colour in (
+        (-0.2, "parameters", parameters, COLORS["orange"]),
+        (0.2, "connections", connections, COLORS["blue"]),
+    ):
+        percent = 100 * np.asarray(counts) / np.sum(counts)
+        bars = axes.barh(place + offset, percent, 0.38, color=colour, label=label)
+        axes.bar_label(bars, [f"{p:.1f}" for p in percent], padding=3, fontsize=9)
+    axes.set(yticks=place, yticklabels=names, xlabel="share of the sum over these layers (%)", xlim=(0, 100))
+    axes.invert_yaxis()
+    axes.legend(loc="lower right")
+    return figure
+
+
+def costs(layers, title):
+    """Figure: shares of parameters and of multiply-adds, a bar per layer; fully connected layers (fc...) are striped.
+
+    layers: (name, parameters, multiply-adds) each; title: the network's name.
+    """
+    names = [name for name, _, _ in layers]
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(9, 0.28 * len(layers) + 1.3))
+    for axis, column, word in zip(axes, (1, 2), ("parameters", "multiply-adds"), strict=True):
+        total = sum(layer[column] for layer in layers)
+        shares = [100 * layer[column] / total for layer in layers]
+        looks = [(COLORS["orange"], "//") if name.startswith("fc") else (COLORS["blue"], "") for name in names]
+        colors, hatches = zip(*looks, strict=True)
+        bars = axis.barh(names, shares, color=colors, hatch=hatches)
+        axis.bar_label(bars, [f"{share:.1f}" for share in shares], padding=3, fontsize=9)
+        axis.set_xlabel(f"share of the {word} of {title} [%]")
+        axis.set_xlim(0, max(shares) * 1.15)
+    axes[0].invert_yaxis()
+    return figure

@@ -1,5 +1,6 @@
 """check, hint and case: they answer in a sentence whatever a learner gives them, and never raise."""
 
+import ast
 import contextlib
 import functools
 import gc
@@ -10,10 +11,12 @@ import sys
 import threading
 import time
 import unittest.mock
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from course_utils import exercises
 from course_utils.exercises import case, check, hint, learner
 from course_utils.exercises.checks import ex06
 from course_utils.exercises.exercise import Exercise, find, trials
@@ -419,6 +422,25 @@ def test_hints_come_one_by_one(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert [line[:16] for line in lines] == [f"06-1, hint {n} of 3"[:16] for n in (1, 2, 3, 1)]
     assert lines[0] == lines[3] and len(set(lines)) == 3
+
+
+def test_python_without_asserts_and_docstrings_says_the_same():
+    code = (
+        "from course_utils.exercises import check, hint, case\n"
+        "check('06-1', lambda *inputs: (0, 0))\nprint(case('06-1'))\nhint('06-1')\ncheck('6-1', print)"
+    )
+    plain, optimized = (
+        subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True).stdout
+        for options in ((), ("-OO",))
+    )
+    assert plain == optimized and plain.count("\n") == 5
+
+
+def test_nothing_rests_on_asserts_and_docstrings():
+    for path in Path(exercises.__file__).parent.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        assert not any(isinstance(node, ast.Assert) for node in nodes), path
+        assert not any(isinstance(node, ast.Attribute) and node.attr == "__doc__" for node in nodes), path
 
 
 def test_import_is_light():

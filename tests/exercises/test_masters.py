@@ -95,18 +95,8 @@ def test_stored_learner_version_is_in_step(chapter, master):
             assert [output.text for output in cell.outputs] == [f"{cell.id.removesuffix('-check')}: still to do\n"]
 
 
-@pytest.fixture(scope="module")
-def released(tmp_path_factory):
-    pytest.importorskip("nbgrader", reason="nbgrader is not installed (the extra `grade`)")
-    from course_utils.exercises.grading.release import release
-
-    folder = tmp_path_factory.mktemp("released")
-    release("all", folder)
-    return folder
-
-
-def test_class_version_is_the_learners_with_metadata(chapter, master, released):
-    made = read(released / MASTERS[chapter].name)
+def test_class_version_is_the_learners_with_metadata(chapter, master, class_versions):
+    made = read(class_versions / MASTERS[chapter].name)
     assert [(c.id, c.source) for c in made.cells] == [(c.id, c.source) for c in learner_version(master).cells]
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in made.cells)
     kept = ("grade", "grade_id", "locked", "solution", "points")
@@ -117,8 +107,8 @@ def test_class_version_is_the_learners_with_metadata(chapter, master, released):
             assert cell.metadata.editable is False and cell.metadata.deletable is False
 
 
-def test_release_all_writes_one_file_a_chapter(released):
-    assert sorted(path.name for path in released.iterdir()) == sorted(path.name for path in MASTERS.values())
+def test_release_all_writes_one_file_a_chapter(class_versions):
+    assert sorted(path.name for path in class_versions.iterdir()) == sorted(path.name for path in MASTERS.values())
 
 
 def test_the_master_of_a_chapter(chapter):

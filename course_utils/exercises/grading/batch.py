@@ -43,18 +43,29 @@ def grade(chapter: str, submissions: Path | str, out: Path | str) -> None:
         raise ValueError(f"{submissions} holds no submissions; expected {submissions}/STUDENT/{path.name}")
     if set("*?[]") & set(str(out)):
         raise ValueError(f"{out}: nbgrader cannot work in a folder that has one of * ? [ ] in its path; name another")
+    try:
+        rows = _grade_all(chapter, students, path, out, checks)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted; the same command grades all again and keeps what was marked by hand"
+        ) from None
+    write_grades(out / "grades.csv", rows)
+    print(f"{len(rows)} submissions graded: {out / 'grades.csv'}")
+
+
+def _grade_all(chapter: str, students: dict[str, Path], path: Path, out: Path, checks: ModuleType) -> list[Row]:
+    """The rows of all students; each one's page of feedback is written as soon as it is known."""
+    rows = []
     with nbgrader(), public_course(checks.HIDDEN) as course:
         Sandbox(course).close()  # can it be had at all?
         seed = _batch(chapter, out)
         root = out / "nbgrader"
         released = nbformat.read(generate(path, root), as_version=4)
-        rows: list[Row] = []
         with tqdm(students.items(), desc=f"grade {chapter}", unit="submission") as bar:
             for student, folder in bar:
                 rows.append(_grade_one(student, folder / path.name, root, released, checks, course, seed))
                 write(out / "feedback" / f"{student}.md", page(rows[-1]))
-    write_grades(out / "grades.csv", rows)
-    print(f"{len(rows)} submissions graded: {out / 'grades.csv'}")
+    return rows
 
 
 def _students(submissions: Path) -> dict[str, Path]:

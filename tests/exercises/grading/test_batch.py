@@ -1,20 +1,27 @@
 """Grading, with submissions good, half done, broken and hostile: each costs itself only and gets the right status."""
 
+import contextlib
 import csv
 import inspect
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
 
 pytest.importorskip("nbgrader", reason="nbgrader is not installed (the extra `grade`)")
 
+import psutil
+
 from course_utils.__main__ import main
 from course_utils.exercises.exercise import checks_of, trials
 from course_utils.exercises.grading import batch, grade, sandbox
+from course_utils.exercises.grading.release import generate, nbgrader
 from course_utils.exercises.masters import learner_version, master
 
 NAME = "06_convolution_arithmetic.ipynb"
@@ -218,6 +225,54 @@ def test_a_folder_of_another_chapter(bubblewrap, hand_in, released, tmp_path):
     (tmp_path / "out" / "batch.json").write_text('{"chapter": "09", "seed": 1}')
     with pytest.raises(ValueError, match="holds the grades of chapter 09"):
         grade("06", tmp_path / "in", tmp_path / "out")
+
+
+def test_ctrl_c_leaves_nothing_behind_and_the_same_command_goes_on(hand_in, released, solutions, bubblewrap, tmp_path):
+    """A real SIGINT, to all processes as a terminal sends it, at the second of three students."""
+    work, out, temporary = tmp_path / "in", tmp_path / "out", tmp_path / "temporary"
+    temporary.mkdir()
+    for student in ("a", "c"):
+        hand_in(work, student, released, solutions)
+    slow = hand_in(work, "b", released, {"set-up": "import time\ntime.sleep(15)"})
+    with nbgrader():
+        generate(master("06"), out / "nbgrader")  # as if the batch had been graded before: saves two seconds
+    line = [sys.executable, "-m", "course_utils", "grade", "06", "--submissions", str(work), "--out", str(out)]
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    grader = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    inside, end = [], time.monotonic() + 60
+    while not inside and grader.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+        if (out / "nbgrader" / "submitted" / "b").exists():
+            inside = psutil.Process(grader.pid).children(recursive=True)
+    assert inside and list(temporary.iterdir())
+    os.killpg(grader.pid, signal.SIGINT)
+    _, said = grader.communicate(timeout=30)
+    assert grader.returncode == 130 and "Traceback" not in said
+    assert (
+        said.rstrip().splitlines()[-1].endswith("the same command grades all again and keeps what was marked by hand")
+    )
+    assert not psutil.wait_procs(inside, timeout=10)[1]
+    assert not list(temporary.iterdir()) and not list(out.rglob(".*")) and not (out / "grades.csv").exists()
+
+    hand_in(work, "b", released, {"06-1": solutions["06-1"]}, replace=slow)
+    grade("06", work, out)
+    assert {student: row["score"] for student, row in rows(out).items()} == {"a": "14", "b": "2", "c": "14"}
+
+
+def test_a_gradebook_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    from nbgrader import api
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with nbgrader():
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(api, "get_alembic_version", interrupted)
+            generate(master("06"), tmp_path)
+        assert not list(tmp_path.iterdir())
+        generate(master("06"), tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "gradebook.db")) as database:
+        assert len(database.execute("SELECT version_num FROM alembic_version").fetchall()) == 1
 
 
 def test_grading_does_not_import_torch():

@@ -1,5 +1,6 @@
 """Marks for one submission: its time is its own, and what it says of itself is not believed."""
 
+import contextlib
 import time
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 pytest.importorskip("nbgrader", reason="nbgrader is not installed (the extra `grade`)")
 
 from course_utils.exercises.exercise import Exercise, find
+from course_utils.exercises.grading import marks
 from course_utils.exercises.grading.marks import Code, Mark, mark
-from course_utils.exercises.grading.sandbox import Limits
+from course_utils.exercises.grading.sandbox import Limits, Sandbox
 
 
 def test_cells_take_no_time_from_the_exercise_after_them(course):
@@ -56,3 +58,25 @@ def test_a_submission_ends_in_its_time(course):
     given = mark(code, find("06-1"), "input_sizes", seed=5)
     code.close()
     assert given.status == "timeout" and time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("moment", [b"", b"x = 1", b"input_sizes"], ids=["starting", "in a cell", "in a call"])
+def test_an_interrupted_grader_ends_its_sandbox(moment, course, monkeypatch):
+    """Also one that lives on: `grade` may be called in a notebook."""
+    made = []
+
+    class Watched(Sandbox):
+        def __init__(self, *arguments):
+            made.append(self)
+            super().__init__(*arguments)
+
+        def _reply(self, to_send, seconds):
+            if moment in to_send:
+                raise KeyboardInterrupt
+            return super()._reply(to_send, seconds)
+
+    monkeypatch.setattr(marks, "Sandbox", Watched)
+    code = Code(["x = 1"], course)
+    with pytest.raises(KeyboardInterrupt), contextlib.closing(code):
+        mark(code, find("06-1"), "input_sizes", seed=5)
+    assert len(made) == 1 and made[0].process.poll() is not None and made[0].requests.closed

@@ -12,12 +12,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from course_utils import files
-from course_utils.training.runs import _circumstances
 
 # By name: the data sets that an experiment is made for, the first being its default.
 EXPERIMENTS = {
@@ -41,9 +39,7 @@ def run(name, data=None, out=None):
     path = Path(out or files.ROOT / "data" / "runs" / f"{name}-{data}.json")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; --out takes the name of a file")
-    module = module_of(name)
-    torch.set_num_threads(1)
-    made = _made(name, data)
+    module, made = module_of(name), _made(name, data)
     with _alone(path):
         with Pieces(path.with_name(f"{path.name}.part"), made) as pieces:
             fields = module.experiment(data, pieces)
@@ -124,7 +120,12 @@ def _alone(path):
 
 
 def _made(name, data):
-    """How a record came about: the command that makes it again, and with what it was made."""
+    """How a record comes about: the command that makes it again, and with what; on one thread, whatever there is."""
+    import torch  # here, so that a wrong argument is said at once
+
+    from course_utils.training.runs import _circumstances
+
+    torch.set_num_threads(1)
     return {
         "command": f"python -m {__name__} {name} --data {data}",
         "data": data,

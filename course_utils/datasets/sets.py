@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from course_utils.datasets import folder
 from course_utils.datasets.embedded import EMBEDDED
 from course_utils.datasets.fetching import obtain
 from course_utils.datasets.finding import DataUnavailable, Wrong, find, say, shown, unpack
@@ -50,7 +51,8 @@ def load(name: str, split: str) -> Dataset:
     """The split `train`, `validation` or `test` of a data set, as a Dataset whose tensors are the caller's own.
 
     `validation` is a stratified tenth of the publisher's training set and `train` is the rest, both in the publisher's
-    order. Raises ValueError for an unknown name or split, DataUnavailable where the data cannot be had.
+    order. The name "folder:PATH" is for images of one's own, see folder.py. Raises ValueError for an unknown name or
+    split, DataUnavailable where the data cannot be had.
     """
     _known(split, SPLITS, "split")
     arrays, classes, mean, std = _splits(name, _obtain(name))
@@ -91,9 +93,9 @@ def present(name: str) -> bool:
 
     Raises ValueError for an unknown name.
     """
-    _known(name, available(), "data set")
+    _known_set(name)
     try:
-        return name in EMBEDDED or find(name) is not None
+        return name in EMBEDDED or (folder.there(name) if folder.named(name) else find(name) is not None)
     except DataUnavailable as error:
         say(str(error))
         return False
@@ -107,6 +109,7 @@ def describe(name: str) -> str:
     channels, height, width = arrays["train"][0].shape[1:]
     count = len({path for _, path in files or ()})
     where = f"{count} file{'s' * (count > 1)} in {shown(_folder(files))}, checksums right" if files else "embedded"
+    where = "read whole" if folder.named(name) else where
     return f"{name}: {sizes} images of {channels} x {height} x {width}, {len(classes)} classes; {where}"
 
 
@@ -119,17 +122,22 @@ def _known(word: str, words: tuple[str, ...], what: str) -> None:
         raise ValueError(f"no {what} {word!r}; there are {', '.join(words)}")
 
 
+def _known_set(name: str) -> None:
+    if not folder.named(name):
+        _known(name, (*available(), "folder:PATH"), "data set")
+
+
 def _obtain(name: str) -> Files | None:
     """The files of a published set and where each lies, fetched if need be; None for an embedded set."""
-    _known(name, available(), "data set")
-    return None if name in EMBEDDED else tuple(obtain(name).items())
+    _known_set(name)
+    return None if name in EMBEDDED or folder.named(name) else tuple(obtain(name).items())
 
 
 @lru_cache(maxsize=2)
 def _splits(name: str, files: Files | None):
     """({split: (images, labels)}, classes, mean, std) of a data set."""
     if files is None:
-        (images, labels), test, classes = EMBEDDED[name]()
+        (images, labels), test, classes = folder.read(name) if folder.named(name) else EMBEDDED[name]()
     else:
         source = PUBLISHED[name]
         content: dict[str, bytes] = {}

@@ -45,7 +45,10 @@ ANY = "any"  # data or models that have no line of their own
 RECIPES = {
     # Seconds on a core, for notebooks: enough to see learning, not enough to be proud of.
     "quick": {
-        # 40 steps an epoch: small batches make more of them. Digits are not centred alike, so they move by 2 pixels.
+        # Validation accuracy of lenet5_simple and lenet5, mean of three seeds (an image of 143 is 0.7 points): 98.4 and
+        # 97.7%. Batches of 128 make too few steps, 10 an epoch and not 40: 93.5 and 95.3. At a rate of 0.1 one
+        # lenet5_simple in three does not learn; 0.025 is level with 0.05. Half the epochs: 97.0 and 96.0; twice as
+        # many gain 0.7. Digits are written off the middle, hence the shift, though 0 and 4 pixels come out level.
         ("digits", ANY): Recipe(epochs=12, batch_size=32, learning_rate=0.05, shift=2),
         (ANY, ANY): Recipe(epochs=4),
     },

@@ -71,7 +71,7 @@ def train(
         "precision": machine.pick_precision(precision, place),
         **dataclasses.asdict(chosen),
     }
-    folder = Path(out or f"build/{model}-{data}-seed{seed}")
+    folder = Path(out or f"build/{model}-{Path(data.removeprefix('folder:')).name}-seed{seed}")
     if not resume:
         _refuse_used(folder)
     run = _start(identity, chosen, place)

@@ -1,16 +1,19 @@
 """The authors' tools, on small notebooks: what is recorded passes nbval strict; slides fit, and hold no solution."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from subprocess import PIPE
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils.authors import __main__, exercises, slides
-from course_utils.authors.record import RecordingError, execute, record, record_all, write
+from course_utils.authors.record import RecordingError, execute, record, record_all, run, write
 
 LIVELY = {
     "setup": """
@@ -144,6 +147,85 @@ def test_several_at_once_with_a_line_each(tmp_path, capsys):
     good, bad = capsys.readouterr().out.splitlines()
     assert "01_good.ipynb" in good and good.endswith("changed")
     assert bad.endswith("02_bad.ipynb: failed, cell bad: ZeroDivisionError: division by zero")
+
+
+NO_NOTEBOOKS = {
+    "empty": b"",
+    "text": b"# A title",
+    "list": b"[1, 2]",
+    "other": b'{"a": 1}',
+    "torn": b'{"cells": [{"cell_type": "code", "sou',
+    "latin": '{"cells": "é"}'.encode("latin-1"),
+    "no cells": b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
+}
+
+
+@pytest.mark.parametrize("content", NO_NOTEBOOKS.values(), ids=NO_NOTEBOOKS)
+def test_what_is_no_notebook_is_refused_in_one_line(content, tmp_path):
+    path = tmp_path / "01_bad.ipynb"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=r"01_bad\.ipynb is not a notebook: .") as failure:
+        run(path)
+    assert "\n" not in str(failure.value) and path.read_bytes() == content
+
+
+def test_one_that_is_no_notebook_does_not_keep_the_others_from_being_recorded(tmp_path, capsys):
+    write(notebook_of(good="print(1)"), tmp_path / "02_good.ipynb")
+    (tmp_path / "solutions").mkdir()
+    for path in (tmp_path / "01_bad.ipynb", tmp_path / "solutions" / "01_bad.ipynb"):
+        path.write_text('{"a": 1}')
+    assert __main__.main(["record", "-j", "1", *map(str, sorted(tmp_path.glob("*.ipynb")))]) == 1
+    bad, good = capsys.readouterr().out.splitlines()
+    assert "01_bad.ipynb is not a notebook" in bad and good.endswith("changed")
+    for command in (["slides", str(tmp_path / "01_bad.ipynb")], ["exercises", str(path)]):
+        assert __main__.main(command) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "01_bad.ipynb is not a notebook" in said
+
+
+def test_ctrl_c_is_one_line_and_code_130_and_leaves_files_as_they_were(tmp_path):
+    (tmp_path / "pids").mkdir()
+    slow = f"import os, time\nopen({str(tmp_path / 'pids')!r} + f'/{{os.getpid()}}', 'w')\ntime.sleep(100)"
+    paths = [tmp_path / f"0{k}_slow.ipynb" for k in range(4)]
+    for path in paths:
+        write(notebook_of(slow=slow), path)
+    before = {path.name: path.read_bytes() for path in paths}
+    command = [sys.executable, "-m", "course_utils.authors", "record", *map(str, paths)]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True) as process:
+        wait_for(lambda: len(os.listdir(tmp_path / "pids")) == 2)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to all of them
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130 and out == "" and err.count("\n") == 2 and "interrupted" in err
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.ipynb")} == before
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "pids"])
+    wait_for(lambda: not any(alive(int(pid)) for pid in os.listdir(tmp_path / "pids")))
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_without_a_command_the_commands_are_listed(capsys):
+    assert __main__.main([]) == 0
+    assert {"record", "slides", "exercises"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["record", "-j", "0"], ["record", "-j", "x"], ["slides", "--jobs"]])
+def test_a_wrong_argument_is_one_line_and_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        __main__.main(arguments)
+    assert end.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["record", "slides", "exercises"])

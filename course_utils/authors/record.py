@@ -145,10 +145,11 @@ def record_all(notebooks, jobs=2):
     process alone, so that an interruption leaves each as it was, or recorded.
     """
     failed = 0
-    context = multiprocessing.get_context("spawn")  # none inherits an open connection
-    with ProcessPoolExecutor(jobs, context, _end_at_once) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:  # none inherits an open connection
+        ours = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the processes inherit it: of Ctrl-C this one speaks
+        futures = {path: pool.submit(run, path, notebook) for path, notebook in notebooks.items()}
+        signal.signal(signal.SIGINT, ours)
         try:
-            futures = {path: pool.submit(run, path, notebook) for path, notebook in notebooks.items()}
             for path, future in futures.items():
                 name = os.path.relpath(path)
                 try:
@@ -160,11 +161,7 @@ def record_all(notebooks, jobs=2):
                     outcome = "changed" if write(notebook, path) else "same"
                     print(f"{name}: {seconds:.1f} s, CPU {cpu:.1f} s, {outcome}", flush=True)
         except KeyboardInterrupt:
-            for process in multiprocessing.active_children():  # a kernel ends when its parent has
-                process.terminate()
+            for process in multiprocessing.active_children():
+                process.kill()  # its kernel ends by itself, having lost its parent
             raise
     return failed
-
-
-def _end_at_once():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # of a Ctrl-C only the parent speaks

@@ -198,18 +198,14 @@ def test_L10_elus_cases_are_swapped_on_the_slide_and_its_offset_is_smaller_not_g
 
 def random_stack(name, rule, widths, seed, samples=100):
     """Mean squares by layer of outputs and of gradients, in a stack of random layers."""
-    from course_utils.explorers.initialization import signals
-
     rng = np.random.default_rng(seed)
     weights = [rule((n_out, n_in), rng) for n_in, n_out in pairwise(widths)]
-    return signals(name, weights, rng.normal(size=(samples, widths[0])), rng.normal(size=(samples, widths[-1])))
+    return scratch.signals(name, weights, rng.normal(size=(samples, widths[0])), rng.normal(size=(samples, widths[-1])))
 
 
 def test_L11_lecuns_sigmoid_has_no_gain_of_1_but_a_fixed_point():
     """f(1) = 1 and f(-1) = -1; N(0, 1) comes out with variance 0.75, the slope at 0 is 1.144; over 30 layers of LeCun's
     rule the variance neither stays nor dies, it settles near 0.382."""
-    from course_utils.explorers.initialization import next_mean_square
-
     np.testing.assert_allclose(scratch.lecun_tanh(np.array([-1.0, 1.0])), [-1, 1], atol=1e-5)
     a = np.random.default_rng(11).normal(size=400_000)
     assert scratch.lecun_tanh(a).var() == pytest.approx(0.750, abs=0.004)
@@ -218,7 +214,7 @@ def test_L11_lecuns_sigmoid_has_no_gain_of_1_but_a_fixed_point():
     ) == pytest.approx(1.144, abs=1e-3)
     q = 1.0
     for _ in range(300):
-        q = float(next_mean_square("LeCun's tanh", q, 1.0))
+        q = float(scratch.next_mean_square("LeCun's tanh", q, 1.0))
     assert q == pytest.approx(0.3824, abs=1e-4)
     forward = np.mean(
         [random_stack("LeCun's tanh", scratch.lecun_normal, [300] * 31, seed)[0] for seed in range(3)], axis=0

@@ -14,11 +14,11 @@ help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 lab: environment   ## open the course in JupyterLab (the first call installs it into .venv)
-	@$(RUN) -m course_utils.setup.workspace lab
+	@$(RUN) -m course_utils lab
 
 fresh: environment ## a clean copy of a chapter beside yours: make fresh NN=06
 	$(call need,NN,NN=06)
-	@$(RUN) -m course_utils.setup.workspace fresh "$(NN)"
+	@$(RUN) -m course_utils fresh "$(NN)"
 
 test: lint   ## prove everything: style, unit tests, every notebook
 	@$(RUN) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder

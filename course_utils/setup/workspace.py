@@ -1,27 +1,27 @@
-"""The learner's folder work/: python -m course_utils.setup.workspace lab | fresh NN.
+"""The learner's folder work/: `lab` fills it and opens it in JupyterLab, `fresh` puts a clean chapter beside another.
 
-Learners do not edit tracked files. `lab` copies the chapters and exercises into work/, never over a file there, and
-opens them in JupyterLab; `fresh` puts a clean copy of one chapter beside the learner's own.
+Learners do not edit tracked files. No function here writes over a file in work/.
 """
 
-import argparse
 import html
 import os
 import re
-import shutil
 import sys
 import threading
-import urllib.error
 import urllib.request
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from course_utils.files import ROOT
+from course_utils.files import ROOT, write
 
 
-def masters(root=ROOT):
-    """Return what learners get, as paths relative to notebooks/: all but solutions/ and hidden files.
+def for_learners(root: Path = ROOT) -> list[Path]:
+    """What learners get, as paths relative to notebooks/: all but solutions/ and hidden files.
 
     Raises ValueError where there is no folder notebooks/ (the package without its course).
     """
@@ -32,62 +32,69 @@ def masters(root=ROOT):
     return sorted(f for f in files if f.parts[0] != "solutions" and not any(p.startswith((".", "_")) for p in f.parts))
 
 
-def _copy(source, target):
-    """Copy a file so that it appears whole or not at all; a notebook is signed, so that its stored outputs are shown.
+@contextmanager
+def _alone(root: Path) -> Iterator[Path]:
+    """The folder root/work, to be filled by one process at a time. ValueError where something else has its name."""
+    from filelock import FileLock
 
-    JupyterLab strips SVG and widgets from the outputs of a notebook that it does not trust.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(target.name + ".part")
-    try:
-        shutil.copyfile(source, draft)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
-    if target.suffix == ".ipynb":
+    work, build = root / "work", root / "build"
+    for folder in (work, build):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise ValueError(f"{folder} is no folder, and the course keeps files in one of that name: move it away")
+        folder.mkdir(exist_ok=True)
+    with FileLock(build / "work.lock"):
+        yield work
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; a notebook is signed first, else JupyterLab strips SVG and widgets from its stored outputs."""
+    if source.suffix == ".ipynb":
         import nbformat
         from nbformat.sign import NotebookNotary
 
-        NotebookNotary().sign(nbformat.read(target, as_version=4))
+        NotebookNotary().sign(nbformat.read(source, as_version=4))
+    write(target, source.read_bytes())
 
 
-def populate(root=ROOT):
-    """Copy into root/work what is not there yet, and return it; a file that is there is never touched.
+def populate(root: Path = ROOT) -> list[Path]:
+    """Copy into root/work what is not there yet; returns those paths, relative to it.
 
     So a later version of the course adds its new chapters and leaves the learner's own alone.
     """
-    work = root / "work"
-    new = [path for path in masters(root) if not os.path.lexists(work / path)]
-    work.mkdir(exist_ok=True)
-    for path in new:
-        _copy(root / "notebooks" / path, work / path)
+    files = for_learners(root)
+    with _alone(root) as work:
+        new = [path for path in files if not os.path.lexists(work / path)]
+        for path in new:
+            _copy(root / "notebooks" / path, work / path)
     return new
 
 
-def fresh(chapter, root=ROOT):
-    """Put clean copies of chapter `chapter` ("06") and its exercises into root/work; return them, relative to it.
+def fresh(chapter: str, root: Path = ROOT) -> list[Path]:
+    """Put clean copies of chapter `chapter` ("06") and its exercises into root/work; returns them, relative to it.
 
     A copy takes its master's name where that is free, else "NAME (fresh).ipynb", "NAME (fresh 2).ipynb" and so on.
     Raises ValueError for a chapter that is not there.
     """
-    known = {path.name[:2] for path in masters(root) if re.match(r"\d\d_.*\.ipynb$", path.name)}
+    files = for_learners(root)
+    known = {path.name[:2] for path in files if re.match(r"\d\d_.*\.ipynb$", path.name)}
     number = chapter.zfill(2)
     if not chapter or number not in known:
         raise ValueError(f"there is no chapter {chapter!r}; there are {', '.join(sorted(known)) or 'none yet'}")
     copies = []
-    for path in masters(root):
-        if path.suffix == ".ipynb" and path.name.startswith(f"{number}_"):
-            target, count = root / "work" / path, 0
-            while os.path.lexists(target):
-                count += 1
-                target = target.with_name(f"{path.stem} (fresh{f' {count}' if count > 1 else ''}).ipynb")
-            _copy(root / "notebooks" / path, target)
-            copies.append(target.relative_to(root / "work"))
+    with _alone(root) as work:
+        for path in files:
+            if path.suffix == ".ipynb" and path.name.startswith(f"{number}_"):
+                target, count = work / path, 0
+                while os.path.lexists(target):
+                    count += 1
+                    target = target.with_name(f"{path.stem} (fresh{f' {count}' if count > 1 else ''}).ipynb")
+                _copy(root / "notebooks" / path, target)
+                copies.append(target.relative_to(work))
     return copies
 
 
-def browser():
-    """Return the user's graphical browser, or None; a text browser would take the terminal over."""
+def browser() -> webbrowser.BaseBrowser | None:
+    """The user's graphical browser, or None; a text browser would take the terminal over."""
     graphical = sys.platform in ("win32", "darwin") or any(
         map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
     )
@@ -97,7 +104,7 @@ def browser():
         return None
 
 
-def show_page(url, root=ROOT):
+def show_page(url: str, root: Path = ROOT) -> None:
     """Print the address, and open it where there is a browser.
 
     The browser is sent to a file that sends it on: an address on its command line would show the token to every user
@@ -115,14 +122,14 @@ def show_page(url, root=ROOT):
     found.open(page.as_uri())
 
 
-def first_page(work):
-    """Return where, below a server's address, JupyterLab shows chapter 00; JupyterLab alone if it is not there."""
+def first_page(work: Path) -> str:
+    """Where, below a server's address, JupyterLab shows chapter 00; JupyterLab alone if it is not there."""
     found = sorted(work.glob("00_*.ipynb"))
     return f"lab/tree/{quote(found[0].name)}" if found else "lab"
 
 
-def running(work):
-    """Return what Jupyter notes of a server of this user that serves `work` and answers, or None."""
+def running(work: Path) -> dict[str, Any] | None:
+    """What Jupyter notes of a server of this user that serves `work` and answers, or None."""
     from jupyter_server.serverapp import list_running_servers
 
     for server in list_running_servers():
@@ -130,7 +137,7 @@ def running(work):
             try:
                 with urllib.request.urlopen(f"{server['url']}api", timeout=3):
                     return server
-            except (urllib.error.URLError, TimeoutError):  # left by a process that died
+            except (OSError, HTTPException):  # left by a process that died
                 continue
     return None
 
@@ -141,7 +148,7 @@ def _without_news(handler, page):
     return page
 
 
-def lab(root=ROOT):
+def lab(root: Path = ROOT) -> None:
     """Fill root/work and serve it with JupyterLab, opened at chapter 00, until Ctrl-C; a server that runs is used."""
     try:
         from jupyterlab.labapp import LabApp
@@ -181,27 +188,3 @@ def lab(root=ROOT):
     # Once the port is bound, which is the loop's first act; in a thread, for a browser may take seconds to start.
     app.io_loop.add_callback(threading.Thread(target=announce, daemon=True).start)
     app.start()
-
-
-def main(argv=None):
-    """Run one command; returns the exit code: 0, or 2 with one line for what the user can mend."""
-    top = argparse.ArgumentParser(prog="python -m course_utils.setup.workspace", description=__doc__.splitlines()[0])
-    commands = top.add_subparsers(dest="command", required=True, metavar="lab|fresh")
-    commands.add_parser("lab", help="open the course in JupyterLab")
-    sub = commands.add_parser("fresh", help="a clean copy of a chapter beside yours")
-    sub.add_argument("chapter", metavar="NN", help="the chapter's number, for example 06")
-    args = top.parse_args(argv)
-    try:
-        if args.command == "lab":
-            lab()
-        else:
-            for path in fresh(args.chapter):
-                print(f"work/{path.as_posix()}")
-    except (ValueError, OSError) as error:
-        print(f"course: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

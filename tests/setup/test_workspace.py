@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import stat
@@ -11,12 +10,14 @@ import sys
 import urllib.error
 import urllib.request
 import webbrowser
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
 
+from course_utils import __main__ as command_line
 from course_utils.setup import workspace
 
 CHAPTER = "06_convolution_arithmetic.ipynb"
@@ -71,14 +72,56 @@ def test_not_even_a_link_is_written_over(root, tmp_path):
 
 
 def test_a_copy_that_fails_leaves_nothing(root, monkeypatch):
-    def full(source, target):
-        Path(target).write_text("half")
+    def full(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfile", full)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"work/00_start_here\.ipynb cannot be written: No space left on device"):
         workspace.populate(root)
     assert files(root / "work") == []
+
+
+def test_an_interrupted_copy_is_made_by_the_next_call_and_trusted(root, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    for name in ("sign", "write"):
+        with monkeypatch.context() as patch:
+            patch.setattr(NotebookNotary if name == "sign" else workspace, name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                workspace.populate(root)
+        assert files(root / "work") == []
+    assert len(workspace.populate(root)) == 3
+    assert NotebookNotary().check_signature(nbformat.read(root / "work" / CHAPTER, as_version=4))
+
+
+@pytest.mark.parametrize("name", ["work", "build"])
+@pytest.mark.parametrize("call", [workspace.populate, lambda root: workspace.fresh("06", root)])
+def test_a_file_in_the_place_of_a_folder_stays(root, name, call):
+    (root / name).write_text("mine")
+    with pytest.raises(ValueError, match=f"{name} is no folder, .*: move it away"):
+        call(root)
+    assert (root / name).read_text() == "mine"
+
+
+def test_a_folder_that_leads_to_another_disk_will_do(root, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (root / "work").symlink_to(tmp_path / "disk")
+    workspace.populate(root)
+    assert files(tmp_path / "disk") == ["00_start_here.ipynb", CHAPTER, f"exercises/{CHAPTER}"]
+
+
+def test_two_calls_at_once_copy_each_file_once(root):
+    for number in range(10, 20):
+        notebook(root / f"notebooks/{number}_x.ipynb", "# x")
+    with ThreadPoolExecutor() as pool:
+        new = list(pool.map(lambda _: workspace.populate(root), range(3)))
+    assert sorted(map(len, new)) == [0, 0, 13]
+    with ThreadPoolExecutor() as pool:
+        copies = list(pool.map(lambda _: workspace.fresh("06", root), range(3)))
+    assert len({path for paths in copies for path in paths}) == 6
 
 
 def test_copies_are_trusted(root):
@@ -126,18 +169,24 @@ def test_without_notebooks_it_says_so(tmp_path):
 
 
 def test_the_command_line_ends_in_one_line(root, monkeypatch, capsys):
-    assert workspace.main(["fresh", "99"]) == 2
+    monkeypatch.setattr(workspace.fresh, "__defaults__", (root,))
+    assert command_line.main(["fresh", "99"]) == 2
     output = capsys.readouterr()
-    assert re.fullmatch("course: there is no chapter '99'.*\n", output.err)
+    assert output.err == "course_utils: there is no chapter '99'; there are 00, 06\n"
     assert output.out == ""
 
 
-def test_the_command_line_names_the_copies(monkeypatch, capsys):
-    monkeypatch.setattr(
-        workspace, "fresh", lambda chapter: [Path(f"{chapter}_x.ipynb"), Path(f"exercises/{chapter}_x.ipynb")]
-    )
-    assert workspace.main(["fresh", "06"]) == 0
-    assert capsys.readouterr().out == "work/06_x.ipynb\nwork/exercises/06_x.ipynb\n"
+def test_the_command_line_names_the_copies(root, monkeypatch, capsys):
+    monkeypatch.setattr(workspace.fresh, "__defaults__", (root,))
+    assert command_line.main(["fresh", "06"]) == 0
+    assert capsys.readouterr().out == f"work/{CHAPTER}\nwork/exercises/{CHAPTER}\n"
+
+
+def test_the_command_line_opens_the_lab(monkeypatch):
+    opened = []
+    monkeypatch.setattr(workspace, "lab", lambda: opened.append("lab"))
+    assert command_line.main(["lab"]) == 0
+    assert opened == ["lab"]
 
 
 def test_the_first_page_is_chapter_00_or_the_lab(root):
@@ -154,13 +203,6 @@ def test_a_display_without_a_browser_is_none(root, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(webbrowser, "get", none_found)
     assert workspace.browser() is None
-
-
-def test_the_command_line_opens_the_lab(monkeypatch):
-    opened = []
-    monkeypatch.setattr(workspace, "lab", lambda: opened.append("lab"))
-    assert workspace.main(["lab"]) == 0
-    assert opened == ["lab"]
 
 
 def test_a_text_browser_is_not_asked_for(root, monkeypatch):
@@ -206,7 +248,7 @@ def start(root):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="ends the server with a signal")
-def test_the_server(root):
+def test_the_server(root, capsys):
     busy = socket.socket()
     busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -223,13 +265,14 @@ def test_the_server(root):
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(address.split("lab/")[0] + "api/contents", timeout=20)
 
-        again, same, words = start(root)
-        assert again.wait(20) == 0
-        assert same == address
-        assert words[0] == "course: JupyterLab runs on this folder already\n"
+        workspace.lab(root)  # a second call, while the first serves
+        same = f"course: JupyterLab runs on this folder already\ncourse: open {address}\n"
+        assert capsys.readouterr().out == same
     finally:
         busy.close()
-        server.send_signal(signal.SIGTERM)
+        server.send_signal(signal.SIGINT)
         server.wait(30)
+    assert server.returncode == 0
+    assert server.stdout.readline() == "course: Ctrl-C ends JupyterLab; your files stay in work/\n"
     assert "Traceback" not in server.stdout.read()
     assert workspace.running(root / "work") is None

@@ -1,6 +1,7 @@
 """The exercises of chapter 01, nonlinearities."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,7 @@ HIDDEN = ("scratch",)  # of course_utils: holds answers, so it is not in the gra
 def draw_softmax(rng):
     rows, classes = int(rng.integers(2, 6)), int(rng.integers(2, 7))
     offset = rng.choice([-1e4, 0.0, 1e4], size=(rows, 1))
+    offset[:2, 0] = rng.choice([0.0, 1e4]), rng.choice([-1e4, 1e4])  # each way to overflow shows in another place
     a = rng.normal(scale=3, size=(rows, classes)) + offset
     a[0, 0] += 1e4  # far from the mean of its row, too
     return a, float(rng.choice([0.25, 0.5, 2.0, 4.0]))
@@ -44,7 +46,23 @@ def explain_softmax(inputs, got):
             return sentence
     if (got < 0).any() or not np.allclose(got.sum(axis=1), 1):
         return "has rows that are no probabilities: not negative, and 1 in total."
-    return "is not right yet. Each row has a maximum of its own, and only a difference to it should be exponentiated."
+    return "is not right yet. Work out one row of two activations by hand, at a temperature of 1 and of 2."
+
+
+def explain_overflow(inputs, got):
+    """Softmax as the formula has it; and with something subtracted first that is not the maximum of the row."""
+    a, temperature = inputs
+    wrong = {
+        "exponentiates the activations as they are: exp of a large one is infinity, exp of a very negative one is 0. "
+        "What may be subtracted from all activations of a row?": 0,
+        "subtracts one maximum from all rows. A row far below it has nothing but zeros left to add up.": a.max(),
+        "subtracts the mean of each row. An activation far above the mean still overflows.": a.mean(1, keepdims=True),
+    }
+    for sentence, subtracted in wrong.items():
+        e = np.exp((a - subtracted) / temperature)
+        if np.allclose(got, e / e.sum(axis=1, keepdims=True), equal_nan=True):
+            return sentence
+    return None
 
 
 # 01-2: what autograd keeps, predicted
@@ -88,17 +106,26 @@ def explain_prediction(inputs, got):
 
 
 def draw_dead(rng):
+    """Eight units: one that is 0 on all images, then three awake on a single image, of the first batch, of a middle one
+    and of the last; a dead one; and three awake on several. Every way to miscount gives an answer of its own.
+    """
     while True:
-        count, size = int(rng.integers(12, 30)), int(rng.integers(3, 6))
-        images, weight = rng.normal(size=(count, size)), rng.normal(size=(6, size))
+        batch_size = int(rng.integers(3, 8))
+        rest = int(rng.integers(1, batch_size)) if rng.random() < 0.8 else batch_size  # images of the last batch
+        count, size = int(rng.integers(2, 5)) * batch_size + rest, int(rng.integers(4, 7))
+        images = rng.normal(size=(count, size))
+        images *= 2 / np.linalg.norm(images, axis=1, keepdims=True)  # each has its largest product with itself
+        single = (rng.integers(batch_size), rng.integers(batch_size, count - rest), rng.integers(count - rest, count))
+        weight = np.vstack([np.zeros(size), images[list(single)], rng.normal(size=(4, size))])
+        awake, units = np.array([0, 1, 1, 1, 0, 3, count // 2, count]), np.arange(8)
         ranked = np.sort(images @ weight.T, axis=0)
-        bias = -ranked[[-1, -1, -2, -3, count // 2, 0], range(6)]
-        bias += [-0.1, -0.1, -1e-3, -1e-3, 0, 0.1]  # dead, dead, awake on one image, on two, on half of them, on all
-        weight, bias = np.vstack([weight, np.zeros((1, size))]), np.append(bias, 0.0)  # and one that is 0 on all
-        order = rng.permutation(7)
-        inputs = images, weight[order], bias[order], int(rng.integers(3, 8))
+        ranked = np.vstack([ranked[0] - 1, ranked, ranked[-1] + 1])
+        bias = -(ranked[count - awake, units] + ranked[count - awake + 1, units]) / 2
+        bias[0] = 0
+        order = rng.permutation(8)
+        inputs = images, weight[order], bias[order], batch_size
         answers = [dead_units(*inputs), *_wrong_censuses(*inputs).values()]
-        if len({answer.tobytes() for answer in answers}) == len(answers):
+        if len({answer.tobytes() for answer in answers}) == len(answers) - (rest == batch_size):
             return inputs
 
 
@@ -109,6 +136,7 @@ def dead_units(images, weight, bias, batch_size):
 def _wrong_censuses(images, weight, bias, batch_size):
     a = images @ weight.T + bias
     silent = [(a[start : start + batch_size] <= 0).all(axis=0) for start in range(0, len(a), batch_size)]
+    whole = len(a) // batch_size
     return {
         "still has the bug. Which units does it call dead that are awake on some image of another batch?": np.any(
             silent, axis=0
@@ -117,7 +145,9 @@ def _wrong_censuses(images, weight, bias, batch_size):
         "takes a unit that is exactly 0 for alive. What is the derivative of ReLU there?": (a < 0).all(axis=0),
         "looks at the last batch only.": silent[-1],
         "looks at the first batch only.": silent[0],
+        "leaves out the images of an incomplete last batch.": np.all(silent[:whole], axis=0),
         "goes by the mean. A single image on which a unit is active passes a gradient on.": a.mean(axis=0) <= 0,
+        "leaves out the bias.": (images @ weight.T <= 0).all(axis=0),
     }
 
 
@@ -169,16 +199,23 @@ def explain_elu(inputs, got):
 CLOSE = 0.3  # of log(left_over): a scale to about one and a half percent
 
 
-def left_over(scale, alpha, layers=20, units=32):
+@lru_cache
+def _stack(layers, units):
+    """What `left_over` draws, in its order; the draws do not depend on its scale."""
     rng = np.random.default_rng(0)
-    y, weights, slopes = rng.normal(size=(16, units)), [], []
-    for _ in range(layers):
-        weights.append(rng.normal(size=(units, units)) * scale / math.sqrt(units))
-        a = y @ weights[-1]
+    x = rng.normal(size=(16, units))
+    return x, [rng.normal(size=(units, units)) for _ in range(layers)], rng.normal(size=x.shape)
+
+
+def left_over(scale, alpha, layers=20, units=32):
+    y, draws, arriving = _stack(layers, units)
+    weights, slopes = [draw * scale / math.sqrt(units) for draw in draws], []
+    for weight in weights:
+        a = y @ weight
         low = alpha * np.exp(np.minimum(a, 0))
         y, slope = np.where(a > 0, a, low - alpha), np.where(a > 0, 1, low)
         slopes.append(slope)
-    delta = last = rng.normal(size=y.shape) * slopes[-1]
+    delta = last = arriving * slopes[-1]
     for weight, slope in zip(weights[:0:-1], slopes[-2::-1], strict=True):
         delta = delta @ weight.T * slope
     return float(np.linalg.norm(delta) / np.linalg.norm(last))
@@ -188,6 +225,7 @@ def draw_edge(rng):
     return (round(float(rng.uniform(0.3, 1.5)), 2),)
 
 
+@lru_cache  # of 121 that are drawn
 def edge(alpha):
     low, high = 0.3, 3.0
     while high - low > 1e-3:
@@ -210,7 +248,7 @@ def explain_edge(inputs, got):
     if math.isclose(got, math.sqrt(2 / (1 + alpha**2)), rel_tol=0.005):
         return "takes the left side for a straight line of slope α. It is bent: measure."
     if math.isclose(got * math.sqrt(32), edge(alpha), rel_tol=0.02):
-        return "gives the deviation of the weights; the scale is asked for, in units of 1/√n."
+        return "gives the standard deviation of the weights; the scale is asked for, in units of 1/√n."
     larger = left_over(got, alpha) > 1
     return f"gives a scale at which the gradient {'grows' if larger else 'shrinks'} on its way to the first layer."
 
@@ -221,6 +259,7 @@ EXERCISES = {
         draw=draw_softmax,
         expected=softmax,
         explain=explain_softmax,
+        not_finite=explain_overflow,
         hints=(
             "Which exponents can overflow, and what may be added to all activations of a row without changing a thing?",
             "Divide by the temperature first. Then subtract from each row its maximum.",

@@ -9,7 +9,7 @@ from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.plain import same
 from course_utils.scratch import fan_in_out
 
-HIDDEN = ("explorers", "scratch")  # of course_utils: holds answers, so it is not in the grader's sandbox
+HIDDEN = ("scratch",)  # of course_utils: holds answers, so it is not in the grader's sandbox
 
 
 def named(got, wrong):
@@ -28,7 +28,11 @@ def draw_shape(rng):
 
 
 def draw_variance(rng):
-    return draw_shape(rng), round(float(rng.uniform(0.1, 0.9)), 2)
+    while True:
+        shape, beta = draw_shape(rng), round(float(rng.uniform(0.1, 0.9)), 2)
+        pairs = {(n, factor) for n in _connections(shape).values() for factor in _rules(beta).values()}
+        if len({round(math.log(factor / n), 6) for n, factor in pairs}) == len(pairs):  # mistakes are told apart
+            return shape, beta
 
 
 def weight_variance(shape, beta):
@@ -36,25 +40,44 @@ def weight_variance(shape, beta):
     return 2 / ((1 + beta**2) * n_in)
 
 
-def explain_variance(inputs, got):
-    shape, beta = inputs
-    right = weight_variance(shape, beta)
+def _connections(shape):
     n_in, n_out = fan_in_out(shape)
-    spread = (1 + beta**2) / 2 - (1 - beta) ** 2 / (2 * math.pi)
     wrong = {
-        "ignores the negative half: it is passed on, if only faintly.": 2 / n_in,
-        "adds beta where a mean square needs another power of it.": 2 / ((1 + beta) * n_in),
-        "subtracts the negative half. Does a square care for a sign?": 2 / ((1 - beta**2) * n_in),
-        "gives a standard deviation; the variance is asked for.": math.sqrt(right),
-        "keeps the variance of the output. What does the next layer's formula multiply?": 1 / (spread * n_in),
-        "counts the connections on the wrong side of the unit.": 2 / ((1 + beta**2) * n_out),
-        "takes the mean of the two fans; here only the forward direction counts.": 4 / ((1 + beta**2) * (n_in + n_out)),
-        "forgets the kernel: of how many values is one output a sum?": 2 / ((1 + beta**2) * shape[1]),
-        "is the rule for a linear layer.": 1 / n_in,
-        "counts each half as if it were the whole distribution.": 1 / ((1 + beta**2) * n_in),
-        "does not depend on how many values an output is a sum of.": 2 / (1 + beta**2),
+        "": n_in,
+        "counts the connections on the wrong side of the unit.": n_out,
+        "takes the mean of the two fans; here only the forward direction counts.": (n_in + n_out) / 2,
+        "forgets the kernel: of how many values is one output a sum?": shape[1],
+        "counts the units of the layer, not what one of them is a sum of.": shape[0],
+        "does not depend on how many values an output is a sum of.": 1,
     }
-    return named(got, wrong) or "is not right yet. What is the mean square of the output for a symmetric input?"
+    if len(shape) == 4:
+        wrong["takes the channels to come last; here the shape begins with (out, in)."] = math.prod(shape[:3])
+    return wrong
+
+
+def _rules(beta):
+    return {
+        "": 2 / (1 + beta**2),
+        "ignores the negative half: it is passed on, if only faintly.": 2,
+        "adds beta where a mean square needs another power of it.": 2 / (1 + beta),
+        "subtracts the negative half. Does a square care for a sign?": 2 / (1 - beta**2),
+        "keeps the variance of the output. What does the next layer's formula multiply?": 1
+        / ((1 + beta**2) / 2 - (1 - beta) ** 2 / (2 * math.pi)),
+        "is the rule for a linear layer.": 1,
+        "counts each half as if it were the whole distribution.": 1 / (1 + beta**2),
+    }
+
+
+def explain_variance(inputs, got):
+    """A wrong answer has a wrong number of connections, a wrong factor, or both: each has a sentence of its own."""
+    shape, beta = inputs
+    if same(got, math.sqrt(weight_variance(shape, beta))):
+        return "gives a standard deviation; the variance is asked for."
+    for count, n in _connections(shape).items():
+        for kind, factor in _rules(beta).items():
+            if same(got, factor / n):
+                return " It also ".join(filter(None, (count, kind)))
+    return "is not right yet. What is the mean square of the output for a symmetric input?"
 
 
 # 02-2: seven stacks, predicted
@@ -116,11 +139,17 @@ def explain_bound(inputs, got):
         / 2,
         "gives the width of the whole interval.": 2 * math.sqrt(6 / total),
         "is the bound for fan-in alone.": math.sqrt(3 / fan_in_out(shape)[0]),
+        "is the bound for fan-out alone.": math.sqrt(3 / fan_in_out(shape)[1]),
     }
     if len(shape) > 2:
         square = shape[2] ** 2 * (shape[0] + shape[1])
         wrong["takes every kernel for a square one."] = math.sqrt(6 / square)
-    return named(got, wrong) or "is not right yet. Into how many sums does one input value go?"
+        last = math.prod(shape[:2]) * (shape[2] + shape[3])
+        wrong["takes the channels to come last; here the shape begins with (out, in)."] = math.sqrt(6 / last)
+    return (
+        named(got, wrong)
+        or "is not right yet. Work out both fans of a small convolution by hand, connection by connection."
+    )
 
 
 # 02-4: measured on the way back
@@ -193,9 +222,12 @@ def explain_factors(inputs, got):
         "takes the gradient by the activations of the layer below, where some units are off already.": _factors(
             *inputs, after=True
         ),
-        "measures the deviation from the mean; the mean square counts the mean, too.": _factors(*inputs, size=np.std),
+        "measures the standard deviation; the mean square counts the mean, too.": _factors(*inputs, size=np.std),
     }
-    return named(list(got), wrong) or "does not give every gradient a mean square of 1. Do all new weights have a part?"
+    return (
+        named(list(got), wrong)
+        or "does not give every gradient a mean square of 1. Scale the last layer alone, and measure below it."
+    )
 
 
 # 02-5: the same path

@@ -31,6 +31,13 @@ def rms_norm_backward(dy, x):
     return _rms_norm_backward(dy, x, EPS)
 
 
+def _layer_norm_backward(dy, x, axis):
+    """Over the units of a sample (axis 1); batch norm's over axis 0."""
+    x = x - x.mean(axis, keepdims=True)
+    r = np.sqrt((x**2).mean(axis, keepdims=True) + EPS)
+    return (dy - dy.mean(axis, keepdims=True) - x / r * (dy * x / r).mean(axis, keepdims=True)) / r
+
+
 def explain_rms(inputs, got):
     dy, x = inputs
     r = np.sqrt((x**2).mean(1, keepdims=True) + EPS)
@@ -53,6 +60,8 @@ def explain_rms(inputs, got):
         return "has a path too many: nothing is subtracted from x in the forward pass."
     if _close(got, dy - detour):
         return "has both paths, but forgets what both have in common: the division by r."
+    if any(_close(got, _layer_norm_backward(dy, x, axis)) for axis in (0, 1)):
+        return "is the gradient of a norm that subtracts a mean: layer norm or batch norm. Here none is subtracted."
     if _close(got, rms_norm_backward(dy.T, x.T).T):
         return "takes the mean over the samples. Here each sample is normalized by itself, over its units."
     return "is not the gradient yet. Try it on one sample of two units, against a difference quotient."
@@ -107,24 +116,35 @@ def averages(batches, momentum):
     return _averages(batches, momentum)
 
 
-def explain_averages(inputs, got):
-    def is_that(**wrong):
-        return all(_close(g, w) for g, w in zip(got, _averages(*inputs, **wrong), strict=True))
+TURNED = "has old and new the wrong way round: momentum is the share of the new batch."
+BUGS = (  # in the running variance: a sentence, and what `_averages` takes to make it
+    ("", {}),
+    ("still has both bugs. Try it on batches whose mean is far from zero.", {"ddof": 0, "around": "new"}),
+    ("has the right divisor, but takes a variance around the wrong centre.", {"around": "new"}),
+    ("has the right divisor, but takes a variance around the wrong centre.", {"around": "old"}),
+    (
+        "has the right centre. But is a variance from so few values, divided like this, right on average?",
+        {"ddof": 0},
+    ),
+)
 
-    mean, _ = averages(*inputs)
-    if is_that(ddof=0, around="new"):
-        return "still has both bugs. Try it on batches whose mean is far from zero."
-    if is_that(around="new") or is_that(around="old"):
-        return "has the right divisor now, but a variance is still taken around the wrong centre."
-    if is_that(ddof=0):
-        return "has the right centre now. But is a variance from so few values, divided like this, right on average?"
-    if is_that(swapped=True):
-        return "has old and new the wrong way round: momentum is the share of the new batch."
-    if _close(got[0], mean):
-        return "has the running mean right, but not the running variance."
-    if _close(got[1], averages(*inputs)[1]):
+
+def explain_averages(inputs, got):
+    mean, var = averages(*inputs)
+    if _close(got[0], var) and _close(got[1], mean):
+        return "gives the two in the wrong order: the mean comes first."
+    for swapped in (False, True):
+        if _close(got[0], _averages(*inputs, swapped=swapped)[0]):
+            other = (
+                "has the running mean right, but not the running variance."
+                if not swapped
+                else "has the wrong variance."
+            )
+            found = (words for words, bug in BUGS if _close(got[1], _averages(*inputs, swapped=swapped, **bug)[1]))
+            return " Apart from that it ".join(filter(None, (TURNED if swapped else "", next(found, other))))
+    if _close(got[1], var):
         return "has the running variance right, but not the running mean, which was right before."
-    return "is not right yet. The mean was right as it stood; look at the line of the variance."
+    return "has neither average right. Work both out by hand for a single batch."
 
 
 # 03-4: which norm was it?
@@ -166,9 +186,9 @@ def explain_groups(inputs, got):
         return "misses batch norm. Over which axes is the mean zero there?"
     if got == 0:
         return "sees batch norm where each image was normalized by itself."
-    if got < right and right % got == 0:
+    if right % got == 0:
         return "finds too few groups: a mean over several groups is zero, too, if each group's is."
-    return "finds too many groups: is the mean over each of these really zero?"
+    return "finds other groups than these: is the mean over each of them really zero?"
 
 
 # 03-5: batch norm folded into the layer before it
@@ -207,9 +227,9 @@ def explain_fold(inputs, got):
     if _close(got[0], _scaled(weight, gamma / np.sqrt(var))):
         return "forgets epsilon, which counts where a variance is small."
     if _close(got[0], _scaled(weight, gamma / (var + EPS))):
-        return "divides by the variance. Activations are divided by a deviation."
+        return "divides by the variance. Activations are divided by a standard deviation."
     if _close(got[0], _scaled(weight, gamma / (np.sqrt(var) + EPS))):
-        return "adds epsilon to the deviation. In the chapter it stands with the variance, under the root."
+        return "adds epsilon to the standard deviation. In the chapter it stands with the variance, under the root."
     fitting = (axis for axis in range(1, weight.ndim) if weight.shape[axis] == len(scale))
     if any(_close(got[0], np.moveaxis(_scaled(np.moveaxis(weight, k, 0), scale), 0, k)) for k in fitting):
         return "scales the weight along a wrong axis. Which of its axes belongs to the outputs?"

@@ -42,10 +42,12 @@ def explain_export(inputs, got):
         return "changes a bias. Is a bias ever switched off?"
     if same(got[2], w2) or same(got[4], w3):
         return "leaves out one of the two layers that read units with dropout."
+    if same(got[2], (1 - p) * w2) and same(got[4], (1 - p) ** 2 * w3):
+        return "scales the last layer twice. The layers are scaled one by one; does one need the other's factor too?"
     if same(got[2], (1 - p) * w2):
-        return (
-            "has all but the last layer right. The layers are scaled one by one; does one need the other's factor too?"
-        )
+        return "has all but the last layer's weights right."
+    if same(got[4], (1 - p) * w3):
+        return "has all but the second layer's weights right."
     return "is not right yet. By which factor was the mean of each sum smaller in training?"
 
 
@@ -92,7 +94,8 @@ def explain_prediction(inputs, got):
 def draw_layer(rng):
     shape = tuple(int(v) for v in rng.integers(2, 7, 2))
     x, u, p = rng.normal(size=shape).round(3), rng.random(shape).round(3), _off(rng)
-    x.flat[0], u.flat[0] = 1.5, p  # at p itself a unit is on: in each draw, not by chance
+    x.flat[:3], u.flat[:3] = (1.5, -1.0, 0.5), (p, round(p / 2, 3), round((1 + p) / 2, 3))
+    # In each draw, not by chance, a unit is off, one is on, and one whose u is p itself is on.
     return x, u, p, bool(rng.random() < 0.8)
 
 
@@ -106,18 +109,26 @@ def explain_layer(inputs, got):
     if not training:
         if same(got, np.where(off, 0.0, x / (1 - p))):
             return "switches units off at test time, too."
-        return "is wrong at test time. What has the inverted form left to do there?"
-    if same(got, np.where(off, 0.0, x / p)):
-        return "still has the bug. Take x = 1 everywhere and p close to 0: what should come out, and what does?"
-    if same(got, np.where(u <= p, 0.0, x / (1 - p))):
-        return "switches off a unit whose u is exactly p. Off is where u is below p."
-    if same(got, np.where(off, 0.0, x)):
-        return "has no scale: the mean of what comes out is not x."
-    if same(got, np.where(off, x / p, 0.0)) or same(got, np.where(off, x / (1 - p), 0.0)):
+        return "is wrong at test time, when training is False. What has the inverted form left to do there?"
+    wrong = {
+        "still has the bug. Take x = 1 everywhere and p close to 0: what should come out, and what does?": np.where(
+            off, 0.0, x / p
+        ),
+        "switches off a unit whose u is exactly p. Off is where u is below p.": np.where(u <= p, 0.0, x / (1 - p)),
+        "has no scale: the mean of what comes out is not x.": np.where(off, 0.0, x),
+        "scales in the wrong direction: what is left has to stand for what is off.": np.where(off, 0.0, x * (1 - p)),
+    }
+    for sentence, answer in wrong.items():
+        if same(got, answer):
+            return sentence
+    silent = (got == 0) & (x != 0)
+    if not silent.any():
+        return "switches no unit off in training: u says which are off."
+    if (silent == ~off & (x != 0)).all():
         return "keeps the units that should be off, and the other way round: u below p happens with probability p."
-    if same(got, np.where(off, 0.0, x * (1 - p))):
-        return "scales in the wrong direction: what is left has to stand for what is off."
-    return "is not right in training. What is each kept unit divided by, so that the mean is x?"
+    if (silent != off & (x != 0)).any():
+        return "does not switch off the units that u says: those where u is below p."
+    return "keeps the right units in training. What is each of them divided by, so that the mean is x?"
 
 
 # 04-4: an ensemble too large to run
@@ -165,14 +176,14 @@ def explain_ensemble(inputs, got):
     if not np.isclose(got[0], mean) and np.isclose(got[0], [mean - shares[k] * outputs[k] for k in (0, n)]).any():
         return "leaves out a subnetwork: the one with no unit on, or the one with all."
     if not np.isclose(got[0], mean):
-        return "has the mean of all subnetworks wrong. Are all of them counted, with probabilities that add up to 1?"
+        return "has the mean of all subnetworks wrong. Count the subnetworks of two units out by hand."
     if np.isclose(got[1], max(0.0, b + p * n * v)):
         return "has the mean right, but scales the pass by the probability of being off, as the slide does."
     if np.isclose(got[1], max(0.0, (1 - p) * (b + n * v))):
         return "has the mean right, but scales the bias, too."
     if np.isclose(got[1], max(0.0, b + n * v)):
         return "has the mean right, but does not scale the pass."
-    return "has the mean right, but not the pass. The ReLU comes after the sum, also there."
+    return "has the mean right, but not the pass. All units are on in it: which factor stands for their masks?"
 
 
 # 04-5: a dropout layer as a black box

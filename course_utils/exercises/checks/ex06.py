@@ -14,10 +14,16 @@ def draw_input_sizes(rng):
         kernel_size, dilation = int(rng.integers(2, 8)), int(rng.integers(1, 4))
         extent = dilation * (kernel_size - 1) + 1
         padding = int(rng.integers(0, (extent - 1) // 2 + 1))
-        size, stride = int(rng.integers(2, 60)), int(rng.integers(1, 6))
-        # At these strides size * stride would look right, or a forgotten padding like a step too many.
-        if stride not in (extent - 2 * padding, kernel_size - 2 * padding, padding, 2 * padding):
-            return size, kernel_size, stride, padding, dilation
+        inputs = int(rng.integers(2, 60)), kernel_size, int(rng.integers(1, 6)), padding, dilation
+        if _told_apart([input_sizes(*inputs)[0], *_wrong_smallest(*inputs).values()]):
+            return inputs
+
+
+def _told_apart(answers):
+    """Whether each mistake either shows as an answer of its own or not at all; the right answer comes first."""
+    right, *wrong = answers
+    shown = [answer for answer in wrong if answer != right]
+    return len(set(shown)) == len(shown)
 
 
 def input_sizes(size, kernel_size, stride, padding, dilation):
@@ -25,23 +31,32 @@ def input_sizes(size, kernel_size, stride, padding, dilation):
     return smallest, smallest + stride - 1
 
 
+def _wrong_smallest(size, kernel_size, stride, padding, dilation):
+    smallest, _ = input_sizes(size, kernel_size, stride, padding, dilation)
+    return {
+        "pads once. Zeros go on both sides.": smallest + padding,
+        "forgets the padding: the windows read the zeros, too.": smallest + 2 * padding,
+        "takes one step too many: from the first window to the last there are fewer steps than windows.": smallest
+        + stride,
+        "forgets the dilation: a dilated window is wider than its number of weights.": input_sizes(
+            size, kernel_size, stride, padding, 1
+        )[0],
+        "takes a dilated window for wider than it is. Draw one with two weights.": smallest + dilation - 1,
+        "gives output size times stride: how far does the last window reach?": size * stride,
+    }
+
+
 def explain_input_sizes(inputs, got):
-    size, kernel_size, stride, padding, dilation = inputs
     smallest, largest = input_sizes(*inputs)
-    if got == (largest, smallest):
+    if tuple(got) == (largest, smallest) != (smallest, smallest):
         return "gives the two sizes in the wrong order: the smallest comes first."
     if got[0] == smallest:
         return "has the smallest size right. How much wider can the input get before one more window fits?"
     if got[1] == largest:
         return "has the largest size right, but a smaller input has that output size, too, or one so small has not."
-    if got[0] == smallest + padding:
-        return "pads once. Zeros go on both sides."
-    if got[0] == smallest + 2 * padding:
-        return "forgets the padding: the windows read the zeros, too."
-    if got[0] == smallest + stride:
-        return "takes one step too many: from the first window to the last there are fewer steps than windows."
-    if dilation > 1 and got[0] == input_sizes(size, kernel_size, stride, padding, 1)[0]:
-        return "forgets the dilation: a dilated window is wider than its number of weights."
+    for sentence, answer in _wrong_smallest(*inputs).items():
+        if got[0] == answer:
+            return sentence
     if got[1] == smallest != largest:
         return "takes the smallest size for the largest."
     return "is not right yet. Where does the last window begin, and where does it end?"
@@ -83,6 +98,8 @@ def explain_prediction(inputs, got):
     for mine, right, hint in zip(got[0], shapes, HINTS_OF_LAYERS, strict=True):
         if tuple(mine) == right[1:] + right[:1]:
             return "has the channels last; a shape is (channels, height, width)."
+        if mine[0] != right[0]:
+            return "has a wrong number of channels: a layer gives as many as it has filters."
         if tuple(mine) != right:
             return f"has a shape that is not right. {hint}"
     if tuple(got[1:]) == (most_parameters - 1, most_multiply_adds - 1):
@@ -96,8 +113,11 @@ def explain_prediction(inputs, got):
 
 
 def draw_layers(rng):
-    count = int(rng.integers(2, 6))
-    return ([tuple(int(v) for v in rng.integers((1, 1, 1), (8, 4, 4))) for _ in range(count)],)
+    while True:
+        count = int(rng.integers(2, 6))
+        layers = [tuple(int(v) for v in rng.integers((1, 1, 1), (8, 4, 4))) for _ in range(count)]
+        if _told_apart([field(layers), *_wrong_fields(layers).values()]):
+            return (layers,)
 
 
 def field(layers):
@@ -111,15 +131,29 @@ def walked_forwards(layers):
     return size
 
 
+def _wrong_fields(layers):
+    return {
+        "still has the bug. Try two unlike layers, by hand, and then the same two in the other order.": walked_forwards(
+            layers
+        ),
+        "forgets the dilation.": field([(kernel, stride, 1) for kernel, stride, _ in layers]),
+        "forgets the strides.": field([(kernel, 1, dilation) for kernel, _, dilation in layers]),
+        "takes a dilated window for wider than it is. Draw one with two weights.": field(
+            [(kernel * dilation, stride, 1) for kernel, stride, dilation in layers]
+        ),
+        "lets a stride spread the windows of its own layer. It spreads those of the layers after it.": field(
+            [(1, layers[0][1], 1)]
+            + [(k, s, d) for (k, _, d), (_, s, _) in zip(layers, [*layers[1:], (1, 1, 1)], strict=True)]
+        ),
+    }
+
+
 def explain_field(inputs, got):
     (layers,) = inputs
-    if got == walked_forwards(layers):
-        return "still has the bug. Try two unlike layers, by hand, and then the same two in the other order."
-    if got == field([(kernel, stride, 1) for kernel, stride, _ in layers]):
-        return "forgets the dilation."
-    if got == field([(kernel, 1, dilation) for kernel, _, dilation in layers]):
-        return "forgets the strides."
-    return "is not right yet. Which layer's stride spreads which layer's windows?"
+    for sentence, answer in _wrong_fields(layers).items():
+        if got == answer:
+            return sentence
+    return "is not right yet. Draw two layers, and mark the pixels that one unit at the end reads."
 
 
 # 06-4: input that nobody reads, measured
@@ -157,12 +191,13 @@ def explain_unread(inputs, got):
         return "has the right pixels, but not each of them once and in ascending order."
     if sorted(mine) == sorted(set(range(inputs[0])) - set(right)):
         return "lists the pixels that are read; the others are asked for."
+    if right and any(sorted(mine) == [pixel + shift for pixel in right] for shift in (1, inputs[1][0][2])):
+        return "lists every pixel under too high a number: the first is number 0, and padded zeros have none."
     if set(mine) - set(right):
-        return (
-            "lists a pixel on which some output depends. Is the first pixel number 0, and are the padded zeros left "
-            "out of the count?"
-        )
-    return "misses a pixel that no output depends on. Not all of them lie at the end of the row."
+        return "lists a pixel on which some output depends."
+    if mine and mine == right[-len(mine) :]:
+        return "misses a pixel that no output depends on. Not all of them lie at the end of the row."
+    return "misses a pixel that no output depends on."
 
 
 # 06-5: a receptive field for few weights

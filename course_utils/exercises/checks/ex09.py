@@ -12,13 +12,22 @@ HIDDEN = ("arithmetic.py", "models", "scratch")  # of course_utils: holds answer
 
 
 def draw_count(rng):
-    maps = int(rng.integers(2, 9))
-    table = []
-    for _ in range(int(rng.choice([rows for rows in range(2, 21) if rows != maps]))):  # so that S2 is not S4
-        chosen = rng.permutation(maps)[: rng.integers(1, maps + 1)]
-        table.append(sorted(int(source) for source in chosen))
-    c5, f6, classes = (int(v) for v in rng.integers((10, 10, 2), (200, 120, 27)))
-    return maps, table, c5, f6, classes
+    while True:
+        maps = int(rng.integers(2, 9))
+        table = []
+        for _ in range(int(rng.choice([rows for rows in range(2, 21) if rows != maps]))):  # so that S2 is not S4
+            chosen = rng.permutation(maps)[: rng.integers(1, maps + 1)]
+            table.append(sorted(int(source) for source in chosen))
+        c5, f6, classes = (int(v) for v in rng.integers((10, 10, 2), (200, 120, 27)))
+        inputs = maps, table, c5, f6, classes
+        if all(map(_told_apart, _wrong_counts(*inputs))):
+            return inputs
+
+
+def _told_apart(wrong):
+    """Whether mistakes, (sentence, difference), that make a difference make different ones."""
+    shown = [difference for _, difference in wrong if difference]
+    return len(set(shown)) == len(shown)
 
 
 def count(maps, table, c5, f6, classes):
@@ -34,44 +43,51 @@ def count(maps, table, c5, f6, classes):
     return parameters, connections + classes * f6
 
 
-def explain_count(inputs, got):
-    maps, table, c5, f6, classes = inputs
+def _wrong_counts(maps, table, c5, f6, classes):
+    """By how much each mistake changes the number of parameters, and that of connections."""
     pairs, c3 = sum(len(sources) for sources in table), len(table)
-    parameters, connections = count(*inputs)
     biases = maps + c3 + c5 + f6
     subsampling = 5 * (maps * 14**2 + c3 * 5**2)
     constants = maps * 28**2 + c3 * 10**2 + c5 + f6  # lines from the constant 1, of the other layers
+    parameters = [
+        ("counts numbers among the trainable parameters that training never changes.", classes * f6),
+        ("ends in an ordinary linear layer. The paper's output layer is another one.", classes * (f6 + 1)),
+        ("connects every map of C3 to all maps of S2, whatever the table says.", 25 * (maps * c3 - pairs)),
+        ("gives a map of C3 a bias for each map that it reads.", pairs - c3),
+        ("leaves out the biases of C3.", -c3),
+        ("leaves out the biases.", -biases),
+        ("leaves out the biases, also those of the subsampling layers.", -biases - maps - c3),
+        ("leaves out the subsampling layers. They are not max pooling.", -2 * (maps + c3)),
+        ("leaves out S2. It is not max pooling.", -2 * maps),
+        ("leaves out S4. It is not max pooling.", -2 * c3),
+        ("gives a map of a subsampling layer too few parameters.", -(maps + c3)),
+        ("gives each input of a subsampling unit a coefficient of its own.", 3 * (maps + c3)),
+        ("has a C5 that reads 16 maps; S4 has as many as the table has rows.", 25 * c5 * (16 - c3)),
+    ]
+    connections = [
+        ("Of the connections it leaves out those whose weights are fixed.", -classes * f6),
+        ("But it gives the output units a bias.", classes),
+        ("But a subsampling unit has more lines than parameters.", -3 * subsampling // 5),
+        ("But it counts no line from the constant 1 in subsampling layers.", -subsampling // 5),
+        ("Of the connections it leaves out those of the subsampling layers.", -subsampling),
+        ("But it counts no line from the constant 1 in the other layers.", -constants),
+        ("But it counts no line from the constant 1.", -constants - subsampling // 5),
+        ("But it counts connections that the table leaves out.", 100 * 25 * (maps * c3 - pairs)),
+    ]
+    return parameters, connections
+
+
+def explain_count(inputs, got):
+    parameters, connections = count(*inputs)
     if tuple(got) == (connections, parameters):
         return "gives the two numbers in the wrong order: the parameters come first."
-    wrong = {
-        classes * f6: "counts numbers among the trainable parameters that training never changes.",
-        classes * (f6 + 1): "ends in an ordinary linear layer. The paper's output layer is another one.",
-        25 * (maps * c3 - pairs): "connects every map of C3 to all maps of S2, whatever the table says.",
-        pairs - c3: "gives a map of C3 a bias for each map that it reads.",
-        -c3: "leaves out the biases of C3.",
-        -biases: "leaves out the biases.",
-        -biases - maps - c3: "leaves out the biases.",
-        -2 * (maps + c3): "leaves out the subsampling layers. They are not max pooling.",
-        -2 * maps: "leaves out S2. It is not max pooling.",
-        -2 * c3: "leaves out S4. It is not max pooling.",
-        -(maps + c3): "gives a map of a subsampling layer too few parameters.",
-        3 * (maps + c3): "gives each input of a subsampling unit a coefficient of its own.",
-        25 * c5 * (16 - c3): "has a C5 that reads 16 maps; S4 has as many as the table has rows.",
-    }
+    wrong_parameters, wrong_connections = _wrong_counts(*inputs)
     if got[0] != parameters:
-        return wrong.get(got[0] - parameters, "has a number of parameters that is not right yet. Go layer by layer.")
-    wrong = {
-        -classes * f6: "has the parameters right. Of the connections it leaves out those whose weights are fixed.",
-        classes: "has the parameters right, but gives the output units a bias.",
-        -3 * subsampling // 5: "has the parameters right, but a subsampling unit has more lines than parameters.",
-        -subsampling // 5: "has the parameters right, but counts no line from the constant 1 in subsampling layers.",
-        -subsampling: "has the parameters right. Of the connections it leaves out those of the subsampling layers.",
-        -constants: "has the parameters right, but counts no line from the constant 1 in the other layers.",
-        -constants - subsampling // 5: "has the parameters right, but counts no line from the constant 1.",
-        100 * 25 * (maps * c3 - pairs): "has the parameters right, but counts connections that the table leaves out.",
-    }
-    other = "has the parameters right, but not the connections: how many units does each map have?"
-    return wrong.get(got[1] - connections, other)
+        other = "has a number of parameters that is not right yet. Go layer by layer."
+        return next((words for words, difference in wrong_parameters if got[0] - parameters == difference), other)
+    other = "But the number of connections is another one. Go layer by layer: lines into one unit, times its units."
+    found = (words for words, difference in wrong_connections if got[1] - connections == difference)
+    return f"has the parameters right. {next(found, other)}"
 
 
 # 09-2: subsampling, backward
@@ -104,12 +120,20 @@ def explain_backward(inputs, got):
             (dx / 4, "as if the forward pass took the mean of a block; it takes the sum."),
             (dy.repeat(2, axis=2).repeat(2, axis=3), "that leaves out the coefficient."),
             (np.tile(dx[..., ::2, ::2], (2, 2)), "with the right numbers in wrong places: which unit reads a pixel?"),
-            (dx * _corner(x), "that is given to one input of a block only, as in max pooling. All four were added."),
+            (dx * _corner(x), "that is given to the first input of a block only. All four were added."),
+            (
+                dx * _largest(x),
+                "that is given to the largest input of a block only, as in max pooling. All four were added.",
+            ),
         ],
         "dweight": [
             (dweight / 4, "as if the forward pass took the mean of a block; it takes the sum."),
             (dweight / units, "averaged over the units of a map. They all pull at the same number."),
             (dweight / len(x), "averaged over the images. How much each of them counts is in dy already."),
+            (
+                (dy * _blocks(x * _largest(x))).sum(axis=(0, 2, 3)),
+                "that takes the largest input of a block, not the sum.",
+            ),
             ((dy * output).sum(axis=(0, 2, 3)), "that takes the unit's output where its input belongs."),
             (_blocks(x).sum(axis=(0, 2, 3)), "that does not depend on dy."),
         ],
@@ -134,16 +158,38 @@ def _corner(x):
     return mask
 
 
+def _largest(x):
+    blocks = np.stack([x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)])
+    return (x == blocks.max(axis=0).repeat(2, axis=-2).repeat(2, axis=-1)).astype(float)
+
+
 # 09-3: the bugs in an evaluation
 
 
 def draw_evaluate(rng):
-    images, classes = int(rng.integers(3, 40)), int(rng.integers(3, 11))
-    far = rng.choice([0.0, 0.0, 40.0, 1000.0], size=(images, 1))  # some images are far from every code
-    distances = far + rng.gamma(2, 1.5, size=(images, classes))
-    guessed = rng.integers(classes, size=images)
-    labels = np.where(rng.random(images) < 0.6, distances.argmin(axis=1), guessed)
-    return distances, labels, int(rng.integers(1, images + 3))
+    while True:
+        images, classes = int(rng.integers(3, 40)), int(rng.integers(3, 11))
+        far = rng.choice([0.0, 0.0, 40.0, 1000.0], size=(images, 1))  # some images are far from every code
+        distances = far + rng.gamma(2, 1.5, size=(images, classes))
+        guessed = rng.integers(classes, size=images)
+        labels = np.where(rng.random(images) < 0.6, distances.argmin(axis=1), guessed)
+        inputs = distances, labels, int(rng.integers(1, images + 3))
+        _, accuracy = evaluate(*inputs)
+        shown = {round(a, 9) for a in _wrong_accuracies(*inputs).values() if not same(a, accuracy)}
+        if len(shown) == sum(not same(a, accuracy) for a in _wrong_accuracies(*inputs).values()):
+            return inputs
+
+
+def _wrong_accuracies(distances, labels, batch_size):
+    hits, whole = distances.argmin(axis=1) == labels, max(1, len(labels) // batch_size) * batch_size
+    return {
+        "still has an accuracy that depends on the batches. What does an image in the last batch count?": mean_of_means(
+            hits, batch_size
+        ),
+        "gives the share of the images that are wrong in place of those that are right.": 1 - float(hits.mean()),
+        "answers with the class that is farthest away.": float((distances.argmax(axis=1) == labels).mean()),
+        "leaves out the images of an incomplete batch.": float(hits[:whole].mean()),
+    }
 
 
 def _losses(distances, labels, among=np.logaddexp.reduce):
@@ -166,18 +212,11 @@ def mean_of_means(values, batch_size):
 def explain_evaluate(inputs, got):
     distances, labels, batch_size = inputs
     loss, accuracy = evaluate(*inputs)
-    hits, losses = distances.argmin(axis=1) == labels, _losses(distances, labels)
-    rest = _losses(distances, labels, _with_a_rest)
-    whole = len(labels) // batch_size * batch_size
+    losses, rest = _losses(distances, labels), _losses(distances, labels, _with_a_rest)
     if not same(got[1], accuracy):
-        if same(got[1], mean_of_means(hits, batch_size)):
-            return "still has an accuracy that depends on the batches. What does an image in the last batch count?"
-        if same(got[1], 1 - accuracy):
-            return "gives the share of the images that are wrong in place of those that are right."
-        if same(got[1], float((distances.argmax(axis=1) == labels).mean())):
-            return "answers with the class that is farthest away."
-        if whole and same(got[1], float(hits[:whole].mean())):
-            return "leaves out the images of an incomplete batch."
+        for sentence, wrong in _wrong_accuracies(*inputs).items():
+            if same(got[1], wrong):
+                return sentence
         if got[1] > 1:
             return "has an accuracy above one: a share of the images is asked for."
         return "has an accuracy that is not right yet."
@@ -195,7 +234,19 @@ def explain_evaluate(inputs, got):
         )
     if same(got[0], float(_losses(-distances, labels).mean())):
         return "has the accuracy right, but in the loss a large distance makes a class likely."
-    return "has the accuracy right, but not the loss. Try one image, far from all codes, by hand."
+    return "has the accuracy right, but not the loss. Try one image by hand, near a code and far from all."
+
+
+def explain_infinite(inputs, got):
+    """The logarithm of a sum of exponentials as it stands: 0 for an image far from all codes."""
+    distances, labels, batch_size = inputs
+    losses = _losses(distances, labels, lambda scores, axis: np.log(np.exp(scores).sum(axis=axis)))
+    if same(got[0], float(losses.mean())) or same(got[0], mean_of_means(losses, batch_size)):
+        return (
+            "has an infinite loss where an image is far from all codes. What is exp of minus a large distance, and "
+            "what may be taken out of a sum of exponentials first?"
+        )
+    return None
 
 
 # 09-4: other image sizes, predicted
@@ -355,6 +406,7 @@ EXERCISES = {
         draw=draw_evaluate,
         expected=evaluate,
         explain=explain_evaluate,
+        not_finite=explain_infinite,
         hints=(
             "Call the colleague's function on five images, once with batches of five and once of four. Then add 50 to "
             "all distances, and call it again.",

@@ -11,8 +11,7 @@ from checks import accepts, check_is_sound, refuses
 from course_utils import scratch
 from course_utils.exercises.checks import ex02
 from course_utils.exercises.checks.ex02 import EXPONENTS, factors, glorot_bound, rescue, weight_variance
-from course_utils.explorers.initialization import signals
-from course_utils.scratch import fan_in_out
+from course_utils.scratch import fan_in_out, signals
 
 
 @pytest.mark.parametrize("exercise_id", ex02.EXERCISES)
@@ -30,6 +29,14 @@ def test_sound(exercise_id):
         (lambda shape, beta: weight_variance((shape[1], shape[0], *shape[2:]), beta), "wrong side"),
         (lambda shape, beta: weight_variance(shape[:2], beta), "kernel"),
         (lambda shape, beta: 1 / fan_in_out(shape)[0], "linear layer"),
+        (lambda shape, beta: 2 / (1 + beta**2) / fan_in_out(shape)[1], "wrong side of the unit"),
+        (lambda shape, beta: 2 / fan_in_out(shape)[1], "wrong side of the unit. It also ignores the negative half"),
+        (lambda shape, beta: 1 / fan_in_out(shape)[1], "wrong side of the unit. It also is the rule for a linear"),
+        (lambda shape, beta: 4 / sum(fan_in_out(shape)), "mean of the two fans; here only the forward direction"),
+        (lambda shape, beta: 2 / (1 + beta**2) / shape[0], "the units of the layer"),
+        (lambda shape, beta: 2 / (1 + beta) / shape[1], "kernel: of how many values is one output a sum? It also adds"),
+        (lambda shape, beta: 2 / (1 + beta**2) / math.prod(shape[:-1]), "channels to come last"),
+        (lambda shape, beta: math.sqrt(2 / fan_in_out(shape)[0]), "not right yet. What is the mean square"),
         (lambda shape, beta: weight_variance(shape, beta) / 2, "the whole distribution"),
         (lambda shape, beta: 2 / (1 + beta**2), "how many values"),
         (lambda shape, beta: 2 * weight_variance(shape, beta), "not right yet"),
@@ -89,7 +96,7 @@ def test_the_exponents_are_what_fifty_layers_give():
     def he_and_a_tenth(shape, rng):
         return 1.1 * scratch.he_normal(shape, rng)
 
-    same, alternating = [400] * 51, [100, 300] * 25 + [100]
+    same, alternating = [200] * 51, [60, 180] * 25 + [60]
 
     def twice_the_heuristic(shape, rng):
         return 2 * scratch.torch_heuristic(shape, rng)
@@ -124,6 +131,8 @@ def test_the_exponents_are_what_fifty_layers_give():
         (lambda shape: glorot_bound(shape) ** 2 / math.sqrt(3), "whose standard deviation is"),  # slide 20's words
         (lambda shape: 2 * glorot_bound(shape), "whole interval"),
         (lambda shape: math.sqrt(3 / fan_in_out(shape)[0]), "fan-in alone"),
+        (lambda shape: math.sqrt(3 / fan_in_out(shape)[1]), "fan-out alone"),
+        (lambda shape: glorot_bound((*shape[:1:-1], *shape[1::-1])), "channels to come last"),
         (lambda shape: glorot_bound((*shape[:2], *(shape[2:3] * 2))), "square one"),
         (lambda shape: glorot_bound(shape) * 1.01, "not right yet"),
         (lambda shape: (-glorot_bound(shape), glorot_bound(shape)), "a tuple where a float"),
@@ -208,7 +217,7 @@ def test_factors_are_those_of_the_procedure_and_do_what_they_should():
         (of_activations, "brings the activations to size"),
         (masked_before_measuring, "off already"),
         (lambda *inputs: one_by_one(*inputs, masks=False), "no ReLU"),
-        (lambda *inputs: one_by_one(*inputs, size=np.std), "deviation from the mean"),
+        (lambda *inputs: one_by_one(*inputs, size=np.std), "measures the standard deviation"),
         (lambda *inputs: factors(*inputs)[::-1], "from the last layer to the first"),
         (lambda *inputs: [1 / f for f in factors(*inputs)], "to divide by"),
         (lambda *inputs: [f**2 for f in factors(*inputs)], "mean square"),

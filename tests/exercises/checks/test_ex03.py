@@ -50,7 +50,9 @@ def test_rms_norm_backward_is_torchs():
             lambda dy, x: (dy - dy.mean(1, keepdims=True) - pieces(dy, x)[1] * pieces(dy, x)[2]) / pieces(dy, x)[0],
             "a path too many",
         ),
-        (with_deviation, "not the gradient yet"),
+        (with_deviation, "layer norm or batch norm. Here none is subtracted"),
+        (lambda dy, x: with_deviation(dy.T, x.T).T, "layer norm or batch norm. Here none is subtracted"),
+        (lambda dy, x: rms_norm_backward(dy, x) * 1.01, "not the gradient yet"),
         (lambda dy, x: dy / np.sqrt((x**2).sum(1, keepdims=True) + x.shape[1] * EPS), "or their sum"),
         (lambda dy, x: ex03._rms_norm_backward(dy, x, 0), "epsilon"),
         (lambda dy, x: rms_norm_backward(dy, x).sum(1), "number of axes"),
@@ -144,11 +146,15 @@ def test_averages_are_those_of_the_course():
         (lambda b, m: _averages(b, m, around="new"), "wrong centre"),
         (lambda b, m: _averages(b, m, around="old"), "wrong centre"),
         (lambda b, m: _averages(b, m, ddof=0), "right on average"),
-        (lambda b, m: _averages(b, m, swapped=True), "wrong way round"),
+        (lambda b, m: _averages(b, m, swapped=True), "momentum is the share of the new batch.\n"),
+        (lambda b, m: _averages(b, m, swapped=True, ddof=0), "batch. Apart from that it has the right centre"),
+        (lambda b, m: _averages(b, m, swapped=True, around="old"), "Apart from that it has the right divisor"),
+        (lambda b, m: of_a_colleague(b, 1 - m), "wrong way round: momentum is the share of the new batch. Apart"),
+        (lambda b, m: (averages(b, 1 - m)[0], averages(b, m)[1]), "Apart from that it has the wrong variance"),
         (lambda b, m: (averages(b, m)[0], np.sqrt(averages(b, m)[1])), "not the running variance"),
         (lambda b, m: (of_everything(b, m)[0], averages(b, m)[1]), "not the running mean"),
-        (of_everything, "not right yet"),
-        (lambda b, m: averages(b, m)[::-1], "not right yet"),
+        (of_everything, "has neither average right"),
+        (lambda b, m: averages(b, m)[::-1], "the mean comes first"),
         (lambda b, m: averages(b, m)[0], "a NumPy array"),
     ],
 )
@@ -198,13 +204,20 @@ def test_groups_can_be_measured_by_means():
         (lambda x, y: max(zero_groups(x, y), default=1), "misses batch norm"),
         (lambda x, y: 0, "batch norm"),
         (lambda x, y: 0 if groups(x, y) == 1 else groups(x, y), "sees batch norm"),
-        (lambda x, y: x.shape[1] if groups(x, y) else 0, "too many groups"),
+        (lambda x, y: x.shape[1] if groups(x, y) else 0, "other groups than these"),
         (lambda x, y: max(zero_groups(x, y), default=0) or -1, "cannot be divided"),
         (lambda x, y: float(groups(x, y)), "float"),
     ],
 )
 def test_groups(wrong, says):
     refuses("03-4", wrong, says)
+
+
+def test_groups_that_only_differ_are_not_called_too_many():
+    x = np.random.default_rng(0).normal(size=(3, 6, 2, 2))
+    inputs = (x, ex03.normalized(x, 3))
+    says = {number: ex03.explain_groups(inputs, number) for number in (1, 2, 6)}
+    assert "too few" in says[1] and "other groups" in says[2] and "other groups" in says[6]
 
 
 # 03-5
@@ -233,7 +246,7 @@ def column(scale, weight):
         (lambda w, b, g, t, m, v: (fold(w, b, g, t, m, v)[0], b), "leaves the bias"),
         (lambda w, b, g, t, m, v: (fold(w, b, g, t, m, v)[0], g * b + t), "not the bias"),
         (lambda w, b, g, t, m, v: (w * column(g / np.sqrt(v), w), g * (b - m) / np.sqrt(v) + t), "epsilon"),
-        (lambda w, b, g, t, m, v: (w * column(g / (v + EPS), w), g * (b - m) / (v + EPS) + t), "a deviation"),
+        (lambda w, b, g, t, m, v: (w * column(g / (v + EPS), w), g * (b - m) / (v + EPS) + t), "a standard deviation"),
         (lambda w, b, g, t, m, v: (w * column(g / (np.sqrt(v) + EPS), w), b), "under the root"),
         (lambda w, b, g, t, m, v: (w, fold(w, b, g, t, m, v)[1]), "leaves the weight"),
         (lambda w, b, g, t, m, v: (-fold(w, b, g, t, m, v)[0], fold(w, b, g, t, m, v)[1]), "bias right"),

@@ -39,6 +39,8 @@ def scaled(first=1.0, second=None, third=None, bias=1.0):
         (scaled(1, 1, None), "leaves out one"),
         (scaled(1, None, 1), "leaves out one"),
         (scaled(1, None, lambda p: (1 - p) ** 2), "one by one"),
+        (scaled(1, None, lambda p: 0.9 - p), "all but the last layer's weights right"),
+        (scaled(1, lambda p: 0.9 - p, None), "all but the second layer's weights right"),
         (scaled(1, 0.5, 0.5), "not right yet"),
         (lambda *a: export(*a)[::2], "wrong length"),
         (lambda w1, b1, w2, b2, w3, b3: export(w1, b1, w2, b2, w3, b3, 0.5), "does not take the inputs"),
@@ -93,6 +95,10 @@ def test_prediction_is_what_sampling_gives():
     assert measured == pytest.approx(prediction()[:4], rel=0.02)
 
 
+def own(x):
+    return np.random.default_rng(1).random(x.shape)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -104,7 +110,12 @@ def test_prediction_is_what_sampling_gives():
         (lambda x, u, p, training: x * (u >= p) / (1 - p), "at test time, too"),
         (lambda x, u, p, training: x * (u >= p) / (1 - p) if training else x * (1 - p), "wrong at test time"),
         (lambda x, u, p, training: x * (u >= p) / (1 - p) if training else x * p, "wrong at test time"),
-        (lambda x, u, p, training: x * (u >= 0.5) / (1 - p) if training else x, "not right in training"),
+        (lambda x, u, p, training: x * (u >= 0.5) / (1 - p) if training else x, "the units that u says"),
+        (lambda x, u, p, training: x / (1 - p) if training else x, "switches no unit off"),
+        (lambda x, u, p, training: x, "switches no unit off"),
+        (lambda x, u, p, training: x * (1 - p) if training else x, "switches no unit off"),
+        (lambda x, u, p, training: x * (own(x) >= p) / (1 - p) if training else x, "the units that u says"),
+        (lambda x, u, p, training: x * (u >= p) / (1 - p) ** 2 if training else x, "keeps the right units in training"),
         (lambda x, u, p, training: x * (u > p) / (1 - p) if training else x, "whose u is exactly p"),
         (lambda x, u, p: x, "does not take the inputs"),
     ],

@@ -27,7 +27,9 @@ def test_sound(exercise_id):
         (lambda n, k, s, p, d: (n * s + d * (k - 1) + 1 - 2 * p,) * 2, "one step too many"),
         (lambda n, k, s, p, d: tuple(size + 2 * p for size in input_sizes(n, k, s, p, d)), "forgets the padding"),
         (lambda n, k, s, p, d: tuple(size - s + 1 for size in input_sizes(n, k, s, p, d)), "smallest size for the"),
-        (lambda n, k, s, p, d: (n * s, n * s), "not right yet"),
+        (lambda n, k, s, p, d: list(input_sizes(n, k, s, p, d)[::-1]), "wrong order"),
+        (lambda n, k, s, p, d: ((n - 1) * s + k * d - 2 * p, n * s + k * d - 2 * p - 1), "wider than it is"),
+        (lambda n, k, s, p, d: (n * s, n * s + s - 1), "output size times stride"),
         (lambda n, k, s, p, d: (n * s - 10**6,) * 2, "not right yet"),
         (lambda n, k, s, p, d: (input_sizes(n, k, s, p, d)[1],) * 2, "largest size right"),
         (lambda n, k, s, p: input_sizes(n, k, s, p, 1), "does not take the inputs"),
@@ -38,13 +40,17 @@ def test_input_sizes(wrong, says):
 
 
 def test_mistakes_are_told_apart():
-    """No drawn layer lets size * stride look right, or a forgotten padding look like a step too many."""
+    """No drawn layer lets one mistake look like another: a forgotten padding like a step too many, and so on."""
     rng = np.random.default_rng(0)
-    for _ in range(2000):
-        size, kernel_size, stride, padding, dilation = inputs = ex06.draw_input_sizes(rng)
-        smallest = input_sizes(*inputs)[0]
-        assert size * stride not in (smallest, input_sizes(size, kernel_size, stride, padding, 1)[0])
-        assert stride not in (padding, 2 * padding) and 2 * padding <= dilation * (kernel_size - 1)
+    for _ in range(1000):
+        inputs = ex06.draw_input_sizes(rng)
+        _, kernel_size, _, padding, dilation = inputs
+        smallest, _ = input_sizes(*inputs)
+        shown = [value for value in ex06._wrong_smallest(*inputs).values() if value != smallest]
+        assert len(shown) == len(set(shown)) >= 1 and 2 * padding <= dilation * (kernel_size - 1)
+        (layers,) = ex06.draw_layers(rng)
+        shown = [value for value in ex06._wrong_fields(layers).values() if value != field(layers)]
+        assert len(shown) == len(set(shown))
 
 
 @pytest.mark.parametrize("value", [[[1]], [None], [{}], [0.5], [np.zeros(2)]])
@@ -84,6 +90,7 @@ def test_prediction_is_what_torch_computes():
         (predicted(1, (31, 31, 16)), "channels last"),
         (predicted(5, (1, 1, 10)), "channels last"),
         (predicted(1, (16, 31, 30)), "shape that is not right"),
+        (predicted(1, (3, 31, 31)), "as many as it has filters"),
         (predicted(parameters=4, multiply_adds=3), "counts layers from 0"),
         (lambda: (tuple(np.array(shape) for shape in prediction()[0]), 5, 4), "it returns a NumPy array where a tuple"),
         (lambda: (np.array(prediction()[0]), 5, 4), "it returns a NumPy array where a tuple"),
@@ -117,7 +124,8 @@ def jump_too_early(layers):
         (ex06.walked_forwards, "still has the bug"),
         (lambda layers: field([(k, s, 1) for k, s, _ in layers]), "forgets the dilation"),
         (lambda layers: field([(k, 1, d) for k, _, d in layers]), "forgets the strides"),
-        (jump_too_early, "not right yet"),
+        (jump_too_early, "its own layer"),
+        (lambda layers: field([(k * d, s, 1) for k, s, d in layers]), "wider than it is"),
         (lambda layers: field([(k + 1, s, d) for k, s, d in layers]), "not right yet"),
         (lambda layers: float(field(layers)), "int"),
         (lambda layers: field(layers[::-1]), "still has the bug"),
@@ -150,8 +158,15 @@ def test_field_accepts_other_ways():
         (lambda size, layers: unread(size, layers)[::-1], "ascending"),
         (lambda size, layers: len(unread(size, layers)), "where a list"),
         (lambda size, layers: np.array(unread(size, layers)), "a NumPy array where a list"),
-        (lambda size, layers: [i + layers[0][2] for i in unread(size, layers)], "pixel"),
-        (lambda size, layers: [i + 1 for i in unread(size, layers)], "Is the first pixel number 0"),
+        (lambda size, layers: unread(size, layers)[1:], "misses a pixel"),
+        (
+            lambda size, layers: [
+                i for i in unread(size, layers) if all(j in unread(size, layers) for j in range(i, size))
+            ],
+            "at the end",
+        ),
+        (lambda size, layers: [i + layers[0][2] for i in unread(size, layers)], "too high a number"),
+        (lambda size, layers: [i + 1 for i in unread(size, layers)], "too high a number"),
         (lambda size, layers: [float(i) for i in unread(size, layers)], "int() elsewhere"),
     ],
 )
@@ -180,7 +195,7 @@ def with_holes(field):
         (lambda field: [(2, 1)] * (field - 1), "even"),
         (lambda field: [(3, 1), (3, 0)], "below one"),
         (lambda field: [layer[::-1] for layer in design(field)], "the wrong way round"),
-        (lambda field: [(1, 1)] * 10**5, "more layers"),
+        (lambda field: [(1, 1)] * 10**4, "more layers"),
         (lambda field: [(10**9 + 1, 1)], "too large"),
         (lambda field: [3] * (field // 2), "does not fit"),
         (lambda field: [(3, 1, 1)], "wrong length"),

@@ -74,9 +74,9 @@ def left_out(maps, table):
         (changed(None, lambda m, t, c5, f6, k: -3 * (196 * m + 25 * len(t))), "more lines than parameters"),
         (changed(None, lambda m, t, c5, f6, k: -(196 * m + 25 * len(t))), "from the constant 1"),
         (changed(None, lambda m, t, c5, f6, k: -784 * m - 100 * len(t) - c5 - f6), "in the other layers"),
-        (changed(None, lambda m, t, c5, f6, k: -980 * m - 125 * len(t) - c5 - f6), "no line from the constant 1."),
+        (changed(None, lambda m, t, c5, f6, k: -980 * m - 125 * len(t) - c5 - f6), "no line from the constant 1.\n"),
         (changed(None, lambda m, t, c5, f6, k: 2500 * left_out(m, t)), "that the table leaves out"),
-        (changed(None, lambda m, t, c5, f6, k: 26 * m * (32**2 - 28**2)), "how many units does each map have"),
+        (changed(None, lambda m, t, c5, f6, k: 26 * m * (32**2 - 28**2)), "lines into one unit, times its units"),
         (lambda m, t, c5, f6, k: count(m, t, f6, c5, k), "not right yet"),
         (lambda *inputs: count(*inputs)[::-1], "wrong order"),
         (lambda *inputs: count(*inputs)[0], "a whole number where a tuple"),
@@ -119,6 +119,17 @@ def first_only(dx, dy, x, weight):
     return dx
 
 
+def largest(x):
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // 2, 2, w // 2, 2).max(axis=(3, 5))
+
+
+def as_max_pooling(dy, x, weight, bias):
+    chosen = x == largest(x).repeat(2, axis=2).repeat(2, axis=3)
+    dx = (dy * weight[:, None, None]).repeat(2, axis=2).repeat(2, axis=3) * chosen
+    return dx, (dy * largest(x)).sum(axis=(0, 2, 3)), dy.sum(axis=(0, 2, 3))
+
+
 def in_place(dy, x, weight, bias):
     results = backward(dy, x, weight, bias)
     dy *= 2
@@ -131,7 +142,12 @@ def in_place(dy, x, weight, bias):
         (spoiled(0, lambda dx, dy, x, w: dx / 4), "took the mean of a block"),
         (spoiled(0, lambda dx, dy, x, w: dy.repeat(2, axis=2).repeat(2, axis=3)), "leaves out the coefficient"),
         (spoiled(0, tiled), "in wrong places"),
-        (spoiled(0, first_only), "one input of a block only"),
+        (spoiled(0, first_only), "the first input of a block only"),
+        (as_max_pooling, "given to the largest input of a block only, as in max pooling"),
+        (
+            spoiled(1, lambda dw, dy, x, w: (dy * largest(x)).sum(axis=(0, 2, 3))),
+            "the largest input of a block, not the sum",
+        ),
         (spoiled(0, lambda dx, dy, x, w: dx[..., ::2, ::2]), "wrong shape"),
         (spoiled(0, lambda dx, dy, x, w: dx * x), "not right yet"),
         (spoiled(1, lambda dw, dy, x, w: dw / dy[:, 0].size), "averaged over the units"),
@@ -198,7 +214,7 @@ def only_stable(distances, labels, batch_size):
         (only_stable, "depends on the batches"),
         (as_loss(lambda d, t, b: mean_of_means(ex09._losses(d, t), b)), "its loss depends on the batches"),
         (as_loss(lambda d, t, b: float(ex09._losses(d, t, ex09._with_a_rest).mean())), "grow by the same number"),
-        (as_loss(other_rest), "far from all codes"),
+        (as_loss(other_rest), "near a code and far from all"),
         (as_loss(lambda d, t, b: float((ex09._losses(d, t) + d.min(axis=1)).mean())), "has to come back"),
         (as_loss(lambda d, t, b: float(ex09._losses(d, t).sum())), "adds the losses up"),
         (as_loss(lambda d, t, b: float(ex09._losses(-d, t).mean())), "a large distance makes a class likely"),
@@ -222,7 +238,9 @@ def test_evaluate(wrong, says):
 def test_evaluate_refuses_the_given_function_and_the_one_without_a_rest(given):
     refuses("09-3", given["evaluate_of_a_colleague"], "depends on the batches")
     bare = as_loss(lambda d, t, b: float(ex09._losses(d, t, lambda s, axis: np.log(np.exp(s).sum(axis=axis))).mean()))
-    refuses("09-3", bare, "NaN or infinity")
+    refuses("09-3", bare, "has an infinite loss where an image is far from all codes")
+    refuses("09-3", as_loss(lambda d, t, b: float("nan")), "NaN or infinity")
+    refuses("09-3", lambda d, t, b: (float("inf"), None), "NaN or infinity")
 
 
 def test_given_bugs_show_as_the_text_says(given):

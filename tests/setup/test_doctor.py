@@ -8,7 +8,7 @@ from importlib import metadata
 import pytest
 
 from course_utils import machine
-from course_utils.setup import doctor, quick
+from course_utils.setup import doctor
 
 
 def found(check):
@@ -140,9 +140,3 @@ def test_a_container_sees_its_own_share(monkeypatch, tmp_path):
     (tmp_path / "sys_fs_cgroup_memory.current").write_text("1000000000\n")
     (tmp_path / "proc_meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n")
     assert machine.memory() == 2.0
-
-
-def test_the_tests_run_in_the_environment_of_the_records():
-    assert quick.environment() == dict(os.environ)
-    given = {"COURSE_DATA": "x", "MPLBACKEND": "y", "COURSE_PROFILE": "full", "HOME": "z"}
-    assert quick.environment(given) == {"HOME": "z", **quick.SET}

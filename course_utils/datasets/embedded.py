@@ -8,7 +8,7 @@ import torch
 
 from course_utils.datasets.finding import DataUnavailable
 from course_utils.datasets.published import Split
-from course_utils.datasets.shapes import DRAWN, TRAINING, draw
+from course_utils.datasets.shapes import DRAWN, draw
 from course_utils.datasets.splits import held_out
 
 DIGITS = tuple("0123456789")
@@ -54,9 +54,10 @@ def _digits() -> tuple[Split, Split, tuple[str, ...]]:
 
 def _drawn(name: str) -> tuple[Split, Split, tuple[str, ...]]:
     """Figures in colour: see shapes.py."""
-    images, labels, _ = draw(name)
-    train, test = ((images[rows], labels[rows]) for rows in (slice(TRAINING), slice(TRAINING, None)))
-    return train, test, DRAWN[name][2]
+    drawing = draw(name)
+    rows = slice(drawing.training), slice(drawing.training, None)
+    train, test = ((drawing.images[part], drawing.labels[part]) for part in rows)
+    return train, test, drawing.classes
 
 
 EMBEDDED = {"mnist-mini": _mnist_mini, "digits": _digits, **{name: lambda name=name: _drawn(name) for name in DRAWN}}

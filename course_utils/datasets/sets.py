@@ -13,7 +13,7 @@ from course_utils.datasets.embedded import EMBEDDED
 from course_utils.datasets.fetching import obtain
 from course_utils.datasets.finding import DataUnavailable, Wrong, find, say, shown, unpack
 from course_utils.datasets.published import PUBLISHED
-from course_utils.datasets.shapes import DRAWN, TRAINING, draw
+from course_utils.datasets.shapes import DRAWN, draw
 from course_utils.datasets.splits import SPLITS, held_out, statistics
 
 Files = tuple[tuple[str, Path], ...]  # of a published set: the name of each file, and where it lies
@@ -67,11 +67,11 @@ def parts(name: str, split: str) -> Parts:
     """
     _known(split, SPLITS, "split")
     _known(name, tuple(DRAWN), "data set with known parts")
-    _, labels, maps = draw(name)
-    held = held_out(labels[:TRAINING], 10)
-    test = np.arange(TRAINING, len(maps))
+    drawing = draw(name)
+    held = held_out(drawing.labels[: drawing.training], 10)
+    test = np.arange(drawing.training, len(drawing.labels))
     rows = {"train": np.flatnonzero(~held), "validation": np.flatnonzero(held), "test": test}[split]
-    return Parts(DRAWN[name][3], torch.tensor(maps[rows]))
+    return Parts(drawing.parts, torch.tensor(drawing.maps[rows]))
 
 
 def available() -> tuple[str, ...]:

@@ -1,22 +1,31 @@
 """What this machine can run, what is missing, and how to mend it: python -m course_utils doctor."""
 
+import io
 import os
 import platform
+import re
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
+from course_utils import machine as here
 from course_utils.files import ROOT
 
-EXTRAS = {"test": "make test", "grade": "release and grade"}  # what an extra of pyproject.toml is for
+EXTRAS = {"test": "make test", "grade": "grading"}  # what an extra of pyproject.toml is for
 COMFORT = {"memory": 2.0, "disk": 2.0}  # gigabytes free; a training chapter takes about 1 of memory
 
 OK, NOTE, MISSING = "ok", "note", "missing"  # a note costs a part of the course, what is missing costs the chapters
+SANDBOX_SECONDS = 20.0  # a sandbox starts in about one
+UNREADABLE = "; others may not read this Python or its packages (made under umask 077?): chmod -R go+rX their folders"
+Findings = Iterator[tuple[str, str, str]]  # OK, NOTE or MISSING; what; a sentence
 
 
-def python():
-    """The interpreter and the bounds that the course sets."""
+def python() -> Findings:
+    """The interpreter, the bounds that the course sets, and whether assertions count."""
     from packaging.specifiers import SpecifierSet
 
     bounds = metadata.metadata("course_utils")["Requires-Python"]
@@ -26,19 +35,21 @@ def python():
         yield OK, "Python", f"{here} in {prefix.relative_to(ROOT) if prefix.is_relative_to(ROOT) else prefix}"
     else:
         yield MISSING, "Python", f"{here} does not satisfy {bounds}: make lab PYTHON=/path/to/python3.13"
+    if not __debug__:
+        yield NOTE, "asserts", "are off, so that no check of a chapter can fail: unset PYTHONOPTIMIZE, no -O or -OO"
 
 
-def packages():
+def packages() -> Findings:
     """Every dependency against its bounds; the extras as one line each."""
     from packaging.requirements import Requirement
 
-    wrong = {"": [], **{extra: [] for extra in EXTRAS}}
-    count = 0
+    wrong = {extra: [] for extra in ("", *EXTRAS)}
+    count = dict.fromkeys(wrong, 0)
     for requirement in map(Requirement, metadata.requires("course_utils") or ()):
         extra = next((e for e in EXTRAS if requirement.marker and requirement.marker.evaluate({"extra": e})), "")
         if requirement.marker and not extra and not requirement.marker.evaluate({"extra": ""}):
             continue  # for another system, or of an extra that is not ours to judge
-        count += 1
+        count[extra] += 1
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
@@ -49,14 +60,16 @@ def packages():
     if wrong[""]:
         yield MISSING, "packages", f"{'; '.join(wrong[''])}: pip install -e ."
     else:
-        yield OK, "packages", f"{count - sum(map(len, wrong.values()))} of {count} there, each within its bounds"
+        yield OK, "packages", f"all {count['']} that the chapters need, each within its bounds"
     for extra, purpose in EXTRAS.items():
         if wrong[extra]:
-            yield NOTE, f"[{extra}]", f"for {purpose}, not there: {', '.join(wrong[extra])}: make tools"
+            yield NOTE, f"[{extra}]", f"{purpose} lacks {'; '.join(wrong[extra])}: pip install -e .[{extra}]"
+        else:
+            yield OK, f"[{extra}]", f"all {count[extra]} that {purpose} needs besides"
 
 
-def torch():
-    """PyTorch's build, and the devices it can use."""
+def torch() -> Findings:
+    """PyTorch's build, the devices it can use, and the precision that pays on the best of them."""
     try:
         import torch
     except ModuleNotFoundError:
@@ -76,12 +89,12 @@ def torch():
         yield NOTE, "cuda", f"there is a GPU, but PyTorch cannot use it: {mend}"
     elif not torch.cuda.is_available():
         yield OK, "device", "CPU only: enough for every chapter; recipe `full` takes minutes to hours"
+    device = here.pick_device()
+    yield OK, "precision", f"{here.pick_precision(None, device)} for training, on {device}"
 
 
-def machine():
+def machine() -> Findings:
     """Cores, memory and disk that this process may use."""
-    from course_utils import machine as here
-
     yield OK, "cores", f"{here.cores()} ({platform.machine()}, {platform.system()})"
     memory, disk = here.memory(), shutil.disk_usage(ROOT).free / 1e9
     for name, free, mend in (("memory", memory, "close other programs"), ("disk", disk, "free some")):
@@ -93,53 +106,71 @@ def machine():
             yield OK, name, f"{free:.0f} GB free"
 
 
-def settings():
+def settings() -> Findings:
     """The two variables that the course reads."""
-    folder, profile = os.environ.get("COURSE_DATA"), os.environ.get("COURSE_PROFILE")
-    if folder and not Path(folder).is_dir():
-        yield NOTE, "COURSE_DATA", f"{folder} is no folder: unset it, or name one that holds the data sets"
-    else:
-        yield OK, "COURSE_DATA", folder or "not set: data sets go to data/"
+    from course_utils import datasets
+
+    try:
+        yield OK, "COURSE_DATA", str(datasets.course_data() or "not set: data sets go to data/")
+    except datasets.DataUnavailable as error:
+        yield NOTE, "COURSE_DATA", _line(error)
+    profile = os.environ.get("COURSE_PROFILE")
     if profile not in (None, "", "quick", "full"):
         yield MISSING, "COURSE_PROFILE", f"{profile!r} is neither quick nor full: unset it"
     else:
         yield OK, "COURSE_PROFILE", profile or "not set: full with CUDA, else quick"
 
 
-def data():
+def data() -> Findings:
     """The data sets that are here, by name; nothing is downloaded."""
     from course_utils import datasets
 
     for name in datasets.available():
-        if datasets.present(name):
-            yield OK, name, "here"
-        else:
-            yield NOTE, name, f"not here (chapters use embedded data): python -m course_utils data {name}"
+        with redirect_stderr(io.StringIO()) as said:  # what stands in the way, of files that are there
+            here = datasets.present(name)
+        why = _line(said.getvalue()) or f"chapters use embedded data: python -m course_utils data {name}"
+        yield (OK, name, "here") if here else (NOTE, name, f"not here ({why})")
 
 
-def programs():
-    """What is not Python: a browser, and bubblewrap for the grader's sandbox."""
+def programs() -> Findings:
+    """What is not Python: a browser for the learner, one for the tests."""
     from course_utils.setup import workspace
 
     if workspace.browser():
         yield OK, "browser", "opened by make lab"
     else:
         yield NOTE, "browser", "none found: open the address that make lab prints, in a browser of your choice"
-    for names, purpose in ((("chromium", "chromium-browser", "google-chrome"), "tests"), (("bwrap",), "grading")):
-        found = next(filter(None, map(shutil.which, names)), None)
-        package = {"bwrap": "bubblewrap"}.get(names[0], names[0])
-        mend = f"none found, {purpose} that need it cannot run: on Debian and Ubuntu sudo apt install {package}"
-        yield (OK, package, f"found, for {purpose}") if found else (NOTE, package, mend)
+    if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        yield OK, "chromium", "found, for tests"
+    else:
+        mend = "on Debian and Ubuntu sudo apt install chromium"
+        yield NOTE, "chromium", f"none found, tests that need it are passed over: {mend}"
 
 
-def _line(error):
-    """An exception as one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+def sandbox() -> Findings:
+    """Whether a student's code could be run here: one sandbox is started."""
+    try:
+        from course_utils.exercises.grading import sandbox as grading
+    except ImportError as error:
+        yield NOTE, "sandbox", f"grading lacks a package ({_line(error)}): pip install -e .[grade]"
+        return
+    try:
+        limits = replace(grading.LIMITS, start_seconds=SANDBOX_SECONDS)
+        with grading.public_course(()) as course, grading.Sandbox(course, limits):
+            yield OK, "sandbox", "starts, for grading"
+    except ValueError as error:
+        unreadable = re.search(r"failed to execute|PermissionError", str(error))
+        yield NOTE, "sandbox", f"{_line(error)}{UNREADABLE if unreadable else ''}"
 
 
-def findings():
-    """Yield (OK, NOTE or MISSING; what; a sentence) for everything that is looked at; raises nothing."""
-    for check in (python, packages, torch, machine, settings, data, programs):
+def _line(error: object) -> str:
+    """An exception, or what was printed, as one line."""
+    return " ".join(str(error).split()) or (type(error).__name__ if isinstance(error, Exception) else "")
+
+
+def findings() -> Findings:
+    """A line for everything that is looked at; raises nothing."""
+    for check in (python, packages, torch, machine, settings, data, programs, sandbox):
         try:
             yield from check()
         except metadata.PackageNotFoundError:
@@ -150,11 +181,13 @@ def findings():
             yield NOTE, check.__name__, f"could not be looked at: {type(error).__name__}: {_line(error)}"
 
 
-def report():
+def report() -> int:
     """Print a line for each finding; returns the exit code: 0 if the chapters can run here, else 1."""
     worst = OK
     for status, what, text in findings():
-        print(f"{status:8} {what:15} {text}")
+        line = f"{status:8} {what:15} {text}"
+        encoding = sys.stdout.encoding or "utf-8"
+        print(line.encode(encoding, "backslashreplace").decode(encoding))  # whatever a folder's name holds
         worst = MISSING if MISSING in (status, worst) else worst
     print("The chapters can run here." if worst == OK else "The chapters cannot run yet: mend what is missing.")
     return 0 if worst == OK else 1

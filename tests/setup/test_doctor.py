@@ -3,6 +3,9 @@
 import builtins
 import os
 import re
+import subprocess
+import sys
+import venv
 from importlib import metadata
 
 import pytest
@@ -21,6 +24,8 @@ def test_here_the_chapters_can_run(capsys):
     assert lines[-1] == "The chapters can run here."
     assert all(re.match(r"(ok|note)\s+\S+\s+\S", line) for line in lines[:-1])
     assert any(line.split()[:2] == ["ok", "PyTorch"] for line in lines)
+    count = len([line for line in metadata.requires("course_utils") if "extra ==" not in line])
+    assert f"ok       packages        all {count} that the chapters need, each within its bounds" in lines
 
 
 def without(monkeypatch, package, version=None):
@@ -55,7 +60,8 @@ def test_a_missing_extra_costs_only_its_part(monkeypatch):
     without(monkeypatch, "nbgrader")
     result = found(doctor.packages)
     assert result["packages"][0] == "ok"
-    assert result["[grade]"] == ("note", "for release and grade, not there: nbgrader: make tools")
+    assert result["[grade]"] == ("note", "grading lacks nbgrader: pip install -e .[grade]")
+    assert result["[test]"][0] == "ok"
 
 
 def test_not_installed(monkeypatch, capsys):
@@ -86,14 +92,62 @@ def test_a_torch_that_does_not_load(monkeypatch, capsys, error):
     ("name", "value", "status"),
     [
         ("COURSE_DATA", "/no/such/folder", "note"),
+        ("COURSE_DATA", "relative/folder", "note"),
+        ("COURSE_DATA", "~nobody-here/x", "note"),
+        ("COURSE_DATA", "/proc/1/x", "note"),
+        ("COURSE_DATA", "/dev/null", "note"),
+        ("COURSE_DATA", "/x" * 3000, "note"),
+        ("COURSE_DATA", "/tmp/\udcff \n", "note"),
+        ("COURSE_DATA", "/tmp", "ok"),
+        ("COURSE_DATA", "", "ok"),
         ("COURSE_PROFILE", "fast", "missing"),
+        ("COURSE_PROFILE", "quick\n", "missing"),
+        ("COURSE_PROFILE", "\udcff", "missing"),
+        ("COURSE_PROFILE", "", "ok"),
         ("COURSE_PROFILE", "full", "ok"),
     ],
 )
-def test_settings(monkeypatch, name, value, status):
+def test_settings(monkeypatch, capsys, name, value, status):
     monkeypatch.setenv(name, value)
     assert found(doctor.settings)[name][0] == status
-    assert value in found(doctor.settings)[name][1]
+    if len(value) < 20 and value.isprintable():
+        assert value in found(doctor.settings)[name][1]
+    monkeypatch.setattr(doctor, "torch", lambda: iter(()))
+    monkeypatch.setattr(doctor, "sandbox", lambda: iter(()))
+    assert doctor.report() == int(status == "missing")
+    output = capsys.readouterr()
+    assert output.err == "" and "could not be looked at" not in output.out
+    assert len([line for line in output.out.splitlines() if re.match(rf"{status} +{name} ", line)]) == 1
+
+
+def test_what_lies_in_the_data_folder_without_use_is_said_beside_the_set(monkeypatch, tmp_path, capsys):
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist/train-images-idx3-ubyte.gz").write_bytes(b"torn")
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    status, text = found(doctor.data)["mnist"]
+    assert status == "note" and "train-images-idx3-ubyte" in text and "\n" not in text
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("option", ["-O", "-OO"])
+def test_asserts_that_are_off_are_said(option):
+    code = "from course_utils.setup import doctor; print(*doctor.python())"
+    run = subprocess.run([sys.executable, option, "-c", code], capture_output=True, text=True, check=True)
+    assert "('note', 'asserts', 'are off, " in run.stdout
+    assert "asserts" not in found(doctor.python)
+
+
+def test_a_name_that_the_terminal_cannot_write(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "findings", lambda: iter([("ok", "x", "/home/\udcff")]))
+    assert doctor.report() == 0
+    assert capsys.readouterr().out.startswith("ok       x               /home/\\udcff\n")
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_the_precision_is_that_of_training(monkeypatch, amx):
+    monkeypatch.setattr(machine, "has_amx", lambda: amx)
+    precision = "bfloat16" if amx else "float32"
+    assert found(doctor.torch)["precision"] == ("ok", f"{precision} for training, on cpu")
 
 
 def test_little_memory_is_said(monkeypatch):
@@ -106,8 +160,46 @@ def test_no_programs(monkeypatch, tmp_path):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     result = found(doctor.programs)
+    assert result.keys() == {"browser", "chromium"}
     assert {status for status, _ in result.values()} == {"note"}
-    assert "apt install bubblewrap" in result["bubblewrap"][1]
+
+
+def test_without_bubblewrap_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    status, text = found(doctor.sandbox)["sandbox"]
+    assert status == "note" and "apt install bubblewrap" in text
+
+
+def test_without_the_packages_that_grading_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "course_utils.exercises.grading", None)
+    status, text = found(doctor.sandbox)["sandbox"]
+    assert status == "note" and text.endswith("pip install -e .[grade]")
+
+
+def test_a_sandbox_is_started(bubblewrap):
+    assert found(doctor.sandbox)["sandbox"] == ("ok", "starts, for grading")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, whom every folder is open to")
+def test_an_environment_that_only_root_may_read_is_found_out(bubblewrap, monkeypatch, tmp_path):
+    venv.create(tmp_path / "env", symlinks=True)
+    (tmp_path / "env").chmod(0o700)  # as under umask 077
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "env"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "env/bin/python"))
+    status, text = found(doctor.sandbox)["sandbox"]
+    assert status == "note" and "\n" not in text
+    assert "Permission denied" in text and "umask 077" in text
+
+
+@pytest.mark.parametrize("script", ["echo bwrap: no permissions to create a namespace >&2; exit 1", "exec sleep 60"])
+def test_a_sandbox_that_does_not_start_costs_a_note(monkeypatch, tmp_path, script):
+    for name in ("bwrap", "prlimit"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(doctor, "SANDBOX_SECONDS", 0.5)
+    status, text = found(doctor.sandbox)["sandbox"]
+    assert status == "note" and text.startswith("the sandbox did not start (") and "umask" not in text
 
 
 def test_a_check_that_breaks_is_part_of_the_report(monkeypatch, capsys):

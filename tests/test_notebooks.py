@@ -1,5 +1,7 @@
 """Every notebook keeps the conventions, learners' exercises are in step with their masters, and the rules can fail."""
 
+import re
+
 import notebook_rules
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -21,6 +23,15 @@ def test_notebook_keeps_the_conventions(path):
     notebook = read(path)
     faults = [f"{rule.__name__}: {fault}" for rule in notebook_rules.rules(path) for fault in rule(notebook, path)]
     assert not faults, "\n" + "\n".join(faults)
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if notebook_rules.kind(path) == "chapter"], ids=name)
+def test_a_chapter_shows_a_bar_where_the_full_profile_takes_long(path):
+    code = "\n".join(cell.source for cell in notebook_rules.code(read(path)))
+    assert "quiet=True" not in code, "pass quiet=here.quiet: off in quick, on in full"
+    if "profile(" in code:
+        loops = re.findall(r"for step in (.*):$", code, re.M)
+        assert all(loop.startswith("here.progress(") for loop in loops), loops
 
 
 def test_every_exercise_notebook_has_its_master():

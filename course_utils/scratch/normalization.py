@@ -25,14 +25,14 @@ def batch_norm_backward(dy, x, gamma, beta, *, eps=1e-5, mean=None, var=None):
     Without them dx is the sum of the three paths of `batch_norm_paths`; with them only the direct one is there.
     """
     dy, x, gamma, beta = floats(dy=dy, x=x, gamma=gamma, beta=beta)
-    x_hat, inverse_deviation = _normalized(x, gamma, beta, eps, mean, var)
+    x_hat, inverse_std = _normalized(x, gamma, beta, eps, mean, var)
     if dy.shape != x.shape:
         raise ValueError(f"dy has shape {dy.shape}; the output has {x.shape}")
     dgamma, dbeta = (dy * x_hat).sum(_axes(x)), dy.sum(_axes(x))
     if mean is None:
         direct, through_mean, through_var = batch_norm_paths(dy, x, gamma, beta, eps=eps)
         return direct + through_mean + through_var, dgamma, dbeta
-    return dy * _column(gamma, x) * inverse_deviation, dgamma, dbeta
+    return dy * _column(gamma, x) * inverse_std, dgamma, dbeta
 
 
 def batch_norm_paths(dy, x, gamma, beta, *, eps=1e-5):
@@ -41,10 +41,10 @@ def batch_norm_paths(dy, x, gamma, beta, *, eps=1e-5):
     Three arrays of the shape of x (Ioffe & Szegedy 2015, section 3: the three terms of dl/dx, simplified).
     """
     dy, x, gamma, beta = floats(dy=dy, x=x, gamma=gamma, beta=beta)
-    x_hat, inverse_deviation = _normalized(x, gamma, beta, eps, None, None)
+    x_hat, inverse_std = _normalized(x, gamma, beta, eps, None, None)
     if dy.shape != x.shape:
         raise ValueError(f"dy has shape {dy.shape}; the output has {x.shape}")
-    direct = dy * _column(gamma, x) * inverse_deviation
+    direct = dy * _column(gamma, x) * inverse_std
     through_mean = -direct.mean(_axes(x), keepdims=True) * np.ones_like(x)
     through_var = -x_hat * (direct * x_hat).mean(_axes(x), keepdims=True)
     return direct, through_mean, through_var
@@ -73,8 +73,8 @@ def _normalized(x, gamma, beta, eps, mean, var):
         _check_count(x)
         mean, var = x.mean(_axes(x)), x.var(_axes(x))
     _check(x, mean=mean, var=var)
-    inverse_deviation = 1 / np.sqrt(_column(var, x) + eps)
-    return (x - _column(mean, x)) * inverse_deviation, inverse_deviation
+    inverse_std = 1 / np.sqrt(_column(var, x) + eps)
+    return (x - _column(mean, x)) * inverse_std, inverse_std
 
 
 def _axes(x):

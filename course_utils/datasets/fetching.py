@@ -15,8 +15,8 @@ TIMEOUT = 15  # seconds without a byte after which a mirror is given up
 PATIENCE = 3600  # seconds to wait for another process that fetches
 
 
-class MirrorFailed(Exception):
-    """A mirror gave nothing, gave up on the way, or gave something else."""
+class FetchFailed(Exception):
+    """Nothing came, or not the right thing; the message says why."""
 
 
 def obtain(name: str) -> Found:
@@ -38,7 +38,7 @@ def _download(name: str) -> Found:
                         _fetch(packed, source.mirrors, part, known)
         found, _, _ = look(cache, source)
         return found
-    except MirrorFailed as error:
+    except FetchFailed as error:
         raise DataUnavailable(
             f"{name} could not be fetched ({error}): go online and try again, "
             "or put its files in a folder and name that in COURSE_DATA (data/README.md says how they lie)"
@@ -61,7 +61,10 @@ def _alone(cache: Path):
         lock.acquire(timeout=0)
     except Timeout:
         print("another process is fetching data: waiting for it", file=sys.stderr)
-        lock.acquire(timeout=PATIENCE)
+        try:
+            lock.acquire(timeout=PATIENCE)
+        except Timeout:
+            raise FetchFailed(f"another process has held {shown(cache / '.lock')} for {PATIENCE} seconds") from None
     try:
         yield
     finally:
@@ -78,9 +81,9 @@ def _fetch(file: str, mirrors: tuple[str, ...], part: Path, known: Known) -> Non
             return
         except Wrong as error:
             failures[mirror] = f"what came {error}"
-        except MirrorFailed as error:
+        except FetchFailed as error:
             failures[mirror] = str(error)
-    raise MirrorFailed(f"{file}: " + "; ".join(f"{mirror}: {reason}" for mirror, reason in failures.items()))
+    raise FetchFailed(f"{file}: " + "; ".join(f"{mirror}: {reason}" for mirror, reason in failures.items()))
 
 
 class _Limited:
@@ -104,7 +107,7 @@ class _Limited:
 
 
 def _copy(address: str, path: Path, size: int) -> None:
-    """Write what an address holds to a file, with a progress bar; MirrorFailed for all that goes wrong on the way."""
+    """Write what an address holds to a file, with a progress bar; FetchFailed for all that goes wrong on the way."""
     import pooch
     from tqdm.auto import tqdm
 
@@ -118,7 +121,7 @@ def _copy(address: str, path: Path, size: int) -> None:
         except OSError as error:  # requests' exceptions among them
             if error is out.failure:
                 raise
-            raise MirrorFailed(_reason(error)) from error
+            raise FetchFailed(_reason(error)) from error
 
 
 def _reason(error: BaseException) -> str:

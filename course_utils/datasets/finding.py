@@ -139,16 +139,15 @@ def look(root: Path, source: Published) -> tuple[Found, dict[Path, str], list[Pa
 def _entries(folder: Path, source: Published, ours: bool, depth: int = 3) -> Iterator[tuple[Path, bool]]:
     """What lies in a folder and in those below it that are called like the set, and whether it is surely the set's."""
     try:
-        entries = sorted((entry for entry in os.scandir(folder)), key=lambda entry: entry.name)
+        names = sorted(os.listdir(folder))
     except OSError as error:
         raise DataUnavailable(f"{shown(folder)} cannot be read: {error.strerror}") from error
-    for entry in entries:
-        name = entry.name.lower()
-        called = re.match(source.called, name) is not None
-        if depth and entry.is_dir() and (called or name == "raw" or entry.name in source.names):
-            yield from _entries(folder / entry.name, source, ours or called, depth - 1)
+    for name in names:
+        called = re.match(source.called, name.lower()) is not None
+        if depth and (called or name.lower() == "raw" or name in source.names) and os.path.isdir(folder / name):
+            yield from _entries(folder / name, source, ours or called, depth - 1)
         elif not name.startswith("."):
-            yield folder / entry.name, ours or called
+            yield folder / name, ours or called
 
 
 def _elsewhere(path: Path, source: Published) -> bool:

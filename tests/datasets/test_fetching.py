@@ -269,6 +269,14 @@ def test_processes_at_once_wait_for_each_other_and_fetch_once(mirror):
     assert left(finding.CACHE) == PACKED["fashion-mnist"]
 
 
+def test_a_process_that_fetches_for_ever_is_not_waited_for_as_long(mirror, monkeypatch):
+    monkeypatch.setattr(fetching, "PATIENCE", 0.2)
+    finding.CACHE.mkdir()
+    with FileLock(finding.CACHE / ".lock"):
+        refused(lambda: datasets.fetch("mnist"), "another process has held", finding.CACHE / ".lock")
+    assert left(datasets.fetch("mnist"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGKILL")
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT", "SIGTERM"])
 def test_a_fetch_goes_on_after_a_process_that_was_killed(mirror, monkeypatch, how):
@@ -305,7 +313,7 @@ def test_a_chapter_goes_on_where_course_data_is_wrong(mirror, monkeypatch, capsy
 
 
 def test_pooch_is_not_imported_before_it_fetches():
-    heavy = "pooch requests sklearn PIL matplotlib torchvision IPython scipy pandas"
+    heavy = "pooch requests sklearn matplotlib torchvision IPython scipy pandas"
     code = f"import sys, course_utils.datasets; print([m for m in {heavy.split()!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"

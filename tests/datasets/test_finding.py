@@ -284,6 +284,15 @@ def test_what_is_no_file(mirror, own):
     refused(lambda: datasets.fetch("mnist"), "is no file")
 
 
+def test_links_that_lead_nowhere(mirror, own):
+    put(own, mirror.plain["mnist"])
+    for name in ("mnist", "raw", "fashion-mnist"):
+        (own / name).symlink_to(own / name)
+    (own / "MNIST").symlink_to("nowhere")
+    assert datasets.present("mnist")
+    refused(lambda: datasets.fetch("fashion-mnist"), "holds fashion-mnist, not train-images")
+
+
 def test_damage_between_finding_and_reading(mirror, own, monkeypatch):
     put(own, mirror.plain["mnist"])
     found = finding.find("mnist")

@@ -159,8 +159,9 @@ def sandbox() -> Findings:
         with grading.public_course(()) as course, grading.Sandbox(course, limits):
             yield OK, "sandbox", "starts, for grading"
     except ValueError as error:
-        unreadable = re.search(r"failed to execute|PermissionError", str(error))
-        yield NOTE, "sandbox", f"{_line(error)}{UNREADABLE if unreadable else ''}"
+        reason = _line(re.sub(r"Traceback.*\n", "", str(error), flags=re.DOTALL))
+        unreadable = re.search(r"failed to execute|PermissionError|ModuleNotFoundError", reason)
+        yield NOTE, "sandbox", reason + (UNREADABLE if unreadable else "")
 
 
 def _line(error: object) -> str:

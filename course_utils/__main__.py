@@ -67,6 +67,7 @@ def data_names():
     from course_utils import datasets
 
     return f"""data sets: {", ".join(datasets.available())}
+folder:PATH is for images of your own, in PATH/train/CLASS/ and PATH/val/CLASS/
 
 example:
   python -m course_utils data fashion-mnist
@@ -79,7 +80,7 @@ def train_names():
     options = [f"  {name}: {', '.join(models.options(name))}" for name in models.available()]
     return f"""models, and their options:
 {chr(10).join(options)}
-data sets: {", ".join(datasets.available())}
+data sets: {", ".join(datasets.available())}, folder:PATH
 recipes: {", ".join(training.RECIPES)}
 fields of a recipe: {", ".join(training.fields())}
 
@@ -96,8 +97,10 @@ def values(words, kinds, owner):
     found = {}
     for word in words:
         name, equals, text = (part.strip() for part in word.partition("="))
-        if not equals or name not in kinds:
-            raise ValueError(f"{word!r} sets nothing; {owner} has {', '.join(kinds) or 'nothing to set'}: NAME=VALUE")
+        if not equals:
+            raise ValueError(f"{word!r} sets nothing; expected NAME=VALUE, where NAME is {', '.join(kinds) or 'none'}")
+        if name not in kinds:
+            raise ValueError(f"{owner} has no {name!r} to set; it has {', '.join(kinds) or 'none'}")
         kind = kinds[name]
         try:
             value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
@@ -206,8 +209,8 @@ def main(argv=None):
 
 def one_line(error, otherwise=None):
     """An exception's message on one line; of an OSError of Python's own, the file and what is wrong with it."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split()) or otherwise or type(error).__name__
 
 

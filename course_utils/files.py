@@ -16,7 +16,7 @@ def appearing(path: Path | str) -> Iterator[Path]:
     of the block or of the renaming names `path`.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # of this process: two may write at once
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import errno
+import multiprocessing
 import os
 
 import pytest
@@ -61,3 +62,23 @@ def test_a_place_where_nothing_can_be_written(tmp_path):
 
 def test_the_root_is_the_clone():
     assert (ROOT / "pyproject.toml").exists()
+
+
+def test_two_that_write_at_once_leave_one_whole_file(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    texts = [letter * 300_000 for letter in "ab"]
+    processes = [context.Process(target=write_often, args=(tmp_path / "file", text)) for text in texts]
+    for process in processes:
+        process.start()
+    seen = set()
+    while any(process.is_alive() for process in processes):
+        if (tmp_path / "file").exists():
+            seen.add((tmp_path / "file").read_text())
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert seen <= set(texts) and seen
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def write_often(path, text):
+    for _ in range(30):
+        write(path, text)

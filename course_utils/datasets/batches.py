@@ -20,7 +20,7 @@ class Batches:
     """A Dataset on a device, its images zero-padded once to `size` (a side, in pixels; None: as they are).
 
     `epoch` yields the training batches of an epoch, `in_order` all images once, as they are. Raises ValueError for data
-    that no model can learn from, for images that do not fit the size, and for more images a batch than there are.
+    that no model can learn from, for images that do not fit the size, and for a batch larger than the data set.
     """
 
     def __init__(
@@ -57,7 +57,9 @@ class Batches:
     def device(self) -> torch.device:
         return self.labels.device
 
-    def batch(self, chosen, shifts=None, flips=None) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(
+        self, chosen: torch.Tensor, shifts: torch.Tensor | None = None, flips: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Images N x C x H x W, normalized, and labels of the indices `chosen`; shifts N x 2 from 0 on, flips N."""
         top, left = self.middle if shifts is None else shifts.T
         images = self.windows[chosen, :, top, left]

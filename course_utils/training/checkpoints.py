@@ -15,15 +15,21 @@ from course_utils.files import write
 from course_utils.training.loop import Run
 
 FORMAT = 2  # of a checkpoint; raised when its content changes
-PARTS = {
-    "format": int,
-    "identity": dict,
-    "threads": int,
-    "parts": list,
-    "weights": dict,
-    "optimizer": dict,
-    "history": list,
+# Of a checkpoint: what it holds, and of what kind.
+FIELDS: dict[str, type] = {"format": int, "identity": dict, "threads": int, "stretches": list}
+FIELDS |= {"weights": dict, "optimizer": dict, "history": list}
+
+
+ROW = {
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "images_per_second",
+    "seconds",
 }
+MOST_THREADS = 4096
 
 
 class Damaged(ValueError):
@@ -48,11 +54,12 @@ def alone(folder: Path) -> Iterator[None]:
     except NotImplementedError as error:
         raise ValueError(f"{folder} lies where files cannot be locked ({error}): name another with --out") from None
     try:
+        for forgotten in folder.glob(".*.part"):  # of a run that was killed
+            forgotten.unlink()
         yield
     finally:
         if not holds_run(folder):
             with suppress(OSError):
-                (folder / "checkpoint.new.pt").unlink(missing_ok=True)
                 (folder / ".lock").unlink()
                 if made:
                     folder.rmdir()
@@ -64,23 +71,23 @@ def holds_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("checkpoint.pt", "checkpoint.before.pt", "run.json"))
 
 
-def save(folder: Path, run: Run, identity: dict, parts: list) -> None:
+def save(folder: Path, run: Run, identity: dict, stretches: list) -> None:
     """Write folder/checkpoint.pt; the one that was there stays as checkpoint.before.pt.
 
     Whoever is killed meanwhile, or meets a full disk, finds the last or the one before, whole.
     """
     content = io.BytesIO()
     state = {"weights": run.model.state_dict(), "optimizer": run.optimizer.state_dict(), "history": run.history}
-    threads = torch.get_num_threads()
-    torch.save({"format": FORMAT, "identity": identity, "threads": threads, "parts": parts, **state}, content)
-    path, new = folder / "checkpoint.pt", folder / "checkpoint.new.pt"
-    try:
-        write(new, content.getvalue())
-    except OSError as error:
-        raise OSError(str(error).replace(new.name, path.name)) from error
+    about = {"format": FORMAT, "identity": identity, "threads": torch.get_num_threads(), "stretches": stretches}
+    torch.save(about | state, content)
+    path, before = folder / "checkpoint.pt", folder / "checkpoint.before.pt"
     if path.exists():
-        path.replace(folder / "checkpoint.before.pt")
-    new.replace(path)
+        before.unlink(missing_ok=True)
+        try:
+            before.hardlink_to(path)
+        except OSError:  # a file system without links
+            write(before, path.read_bytes())
+    write(path, content.getvalue())
 
 
 def load(folder: Path, identity: dict) -> dict | None:
@@ -119,8 +126,10 @@ def read(path: Path) -> dict:
         raise Damaged(f"{path} is damaged") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
-    whole = isinstance(checkpoint, dict) and checkpoint.keys() == PARTS.keys()
-    whole = whole and all(isinstance(checkpoint[name], kind) for name, kind in PARTS.items())
+    whole = isinstance(checkpoint, dict) and checkpoint.keys() == FIELDS.keys()
+    whole = whole and all(
+        isinstance(checkpoint[name], kind) and not isinstance(checkpoint[name], bool) for name, kind in FIELDS.items()
+    )
     if not whole or checkpoint["format"] != FORMAT:
         raise Damaged(f"{path} is no checkpoint of this version of the course")
     return checkpoint
@@ -139,23 +148,27 @@ def _check_identity(theirs, ours, folder):
 def restore(run: Run, checkpoint: dict, folder: Path) -> None:
     """Bring a fresh Run to where the checkpoint was. Raises ValueError for one of another network than its name says.
 
-    A sum comes out differently on another number of threads, so the run goes on with as many as it began with.
+    A sum comes out differently on another number of threads, so torch goes on, in this process, with as many as the run
+    began with.
     """
     try:
         run.model.load_state_dict(checkpoint["weights"])
         run.optimizer.load_state_dict(checkpoint["optimizer"])
-        states = run.optimizer.state
-        fits = all(
-            value.shape in ((), parameter.shape)
-            for parameter, state in states.items()
+        tensors = [
+            (value, parameter)
+            for parameter, state in run.optimizer.state.items()
             for value in state.values()
             if isinstance(value, torch.Tensor)
-        )
-        epochs = [row["epoch"] for row in checkpoint["history"]]
+        ]
+        epochs = [row["epoch"] for row in checkpoint["history"] if row.keys() >= ROW]
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"the checkpoint in {folder} does not fit this network: {reason}") from None
-    if not fits or epochs != list(range(1, len(epochs) + 1)) or len(epochs) > run.recipe.epochs:
-        raise ValueError(f"the checkpoint in {folder} does not fit this network: its optimizer or history is another's")
+    if not all(value.shape in ((), parameter.shape) for value, parameter in tensors):
+        raise ValueError(f"the checkpoint in {folder} does not fit this network: its optimizer is another's")
+    if epochs != list(range(1, len(checkpoint["history"]) + 1)) or len(epochs) > run.recipe.epochs:
+        raise ValueError(f"the checkpoint in {folder} does not fit this run: its history is another's")
+    if not 0 < checkpoint["threads"] <= MOST_THREADS:
+        raise ValueError(f"the checkpoint in {folder} was made by {checkpoint['threads']} threads; expected 1 or more")
     run.history = checkpoint["history"]
     torch.set_num_threads(checkpoint["threads"])

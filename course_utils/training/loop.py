@@ -14,10 +14,10 @@ from course_utils import evaluation
 from course_utils.datasets import Dataset
 from course_utils.datasets.batches import Batches
 from course_utils.machine import autocast, check_seed, derived_seed, keep_freed_memory, pick_device, pick_precision
-from course_utils.training.recipes import RECIPES, Recipe, learning_rate, recipe_for
+from course_utils.training.recipes import Recipe, learning_rate
 
 REMEDY = "take a lower learning rate or a longer warmup, and look at the size of inputs and initial weights"
-LOOK = 20  # steps between two looks at the loss: a look at a number makes a GPU wait
+LOOK = 20  # steps between two looks at the losses: to read a number off a GPU, Python waits until it has caught up
 
 
 class Diverged(ValueError):
@@ -28,7 +28,7 @@ def fit(
     model: nn.Module,
     train: Dataset,
     validation: Dataset,
-    recipe: Recipe | str,
+    recipe: Recipe,
     *,
     seed: int = 0,
     device: str | None = None,
@@ -37,21 +37,19 @@ def fit(
 ) -> list[dict]:
     """Train `model`, in place, on a Dataset, with a look at another after each epoch. Returns the history.
 
-    recipe: a Recipe, or the name of one for the one that suits the data. seed: of order, augmentation and dropout;
+    recipe: for example recipe_for("quick", "mnist", "lenet5"). seed: of order, augmentation and dropout;
     torch's own generator is left as it was. The history has a dict an epoch: epoch, train_loss (smoothed labels
     included) and train_accuracy (both over the augmented batches as they came), validation_loss, validation_accuracy,
     images_per_second (training steps and augmentation, without validation), seconds (with it). The model ends in eval
     mode.
     Raises ValueError for a recipe or data that make no sense (NaN in images among them), Diverged for a loss of NaN.
     """
-    kinds = {"model": nn.Module, "train": Dataset, "validation": Dataset}
-    for (name, kind), value in zip(kinds.items(), (model, train, validation), strict=True):
+    kinds = {"model": nn.Module, "train": Dataset, "validation": Dataset, "recipe": Recipe}
+    for (name, kind), value in zip(kinds.items(), (model, train, validation, recipe), strict=True):
         if not isinstance(value, kind):
-            raise ValueError(f"{name} is a {type(value).__name__}; expected a {kind.__name__}")
-    if isinstance(recipe, str):
-        recipe = recipe_for(recipe, train.name)
-    if not isinstance(recipe, Recipe):
-        raise ValueError(f"recipe is {recipe!r}; expected a Recipe or one of {', '.join(RECIPES)}")
+            hint = ": recipe_for(name, data, model) gives one" if kind is Recipe else ""
+            came = " ".join(f"{value!r:.60}".split())
+            raise ValueError(f"{name} is {came}; expected a {kind.__name__}{hint}")
     run = Run(model, train, validation, recipe, seed, pick_device(device), precision)
     for _ in run.epochs(quiet=quiet):
         pass
@@ -186,5 +184,5 @@ def _check_batch_norm(model, batches):
         copy.deepcopy(model).train()(batches.batch(torch.arange(1, device=batches.device))[0])
     except ValueError as error:
         raise ValueError(
-            "batch_size is 1, and the model has batch norm, which takes its statistics over a batch: take at least 2"
+            f"batch_size is 1, too few for the statistics of the model's batch norm: take at least 2 ({error})"
         ) from error

@@ -49,13 +49,16 @@ def train(
 ) -> dict:
     """Train a model by name on data by name; keeps run.json and checkpoint.pt in the folder `out`. Returns the record.
 
-    epochs, batch_size and settings, {field: value}, replace the recipe's values. stop_after ends early, after that
-    epoch, on the same schedule. resume goes on from the checkpoint, on the CPU bit for bit, and starts anew where there
-    is none. After the last epoch the test split is looked at, once, and model.safetensors is written.
+    recipe: the name of one; epochs, batch_size and settings, {field: value}, replace its values. stop_after ends early,
+    after that epoch, on the same schedule. seed: of initial weights, order, augmentation and dropout. resume goes on
+    from the checkpoint, on the CPU bit for bit, and starts anew where there is none. device, precision: None for the
+    best there is.
+    After the last epoch the test split is looked at, once, and model.safetensors is written.
     Raises ValueError for a wrong argument, a folder that holds a run (without resume), another run (with it) or one at
-    work, or for damaged checkpoints; OSError where data cannot be had or files not be written.
+    work, or for damaged checkpoints; Diverged for a loss of NaN; OSError where data cannot be had or files not be
+    written; KeyboardInterrupt that says how to go on.
     """
-    world_size()
+    world = world_size()
     place = machine.pick_device(device)
     chosen = _changed(recipe_for(recipe, data, model), {"epochs": epochs, "batch_size": batch_size}, settings or {})
     stop_after = chosen.epochs if stop_after is None else stop_after
@@ -69,6 +72,7 @@ def train(
         "recipe": recipe,
         "seed": machine.check_seed(seed),
         "precision": machine.pick_precision(precision, place),
+        "world_size": world,
         **dataclasses.asdict(chosen),
     }
     folder = Path(out or f"build/{model}-{Path(data.removeprefix('folder:')).name}-seed{seed}")
@@ -107,23 +111,23 @@ def _start(identity, recipe, device):
 
 def _train(run, identity, folder, stop_after, resume):
     """The epochs that are left, each with its checkpoint and record; after the last, the end of the run."""
-    parts = []
+    stretches = []
     if resume:
         checkpoint = checkpoints.load(folder, identity)
         if checkpoint:
             checkpoints.restore(run, checkpoint, folder)
-            parts = checkpoint["parts"]
-            if finished := _finished(run, folder):
+            stretches = checkpoint["stretches"]
+            if finished := _finished(run, identity, folder):
                 return finished
     else:
         _refuse_used(folder)  # once more, now that nobody else can be at work in it
-    parts = [*parts, {"first_epoch": len(run.history) + 1, **_circumstances(run.device)}]
+    stretches = [*stretches, {"first_epoch": len(run.history) + 1, **circumstances(run.device)}]
     try:
         for row in run.epochs(stop_after):
-            checkpoints.save(folder, run, identity, parts)
-            _write_record(folder, _record(run, identity, parts))
+            checkpoints.save(folder, run, identity, stretches)
+            _write_record(folder, _record(run, identity, stretches))
             tqdm.write(_line(row, run.recipe.epochs))
-        return _finish(run, identity, parts, folder)
+        return _finish(run, identity, stretches, folder)
     except KeyboardInterrupt:
         done = len(run.history)
         kept = f"after epoch {done} of {run.recipe.epochs}: the same call with --resume goes on in {folder}"
@@ -131,25 +135,28 @@ def _train(run, identity, folder, stop_after, resume):
     except OSError as error:
         if not checkpoints.holds_run(folder):
             raise
-        raise OSError(f"{error}: once that is mended, the same call with --resume goes on in {folder}") from error
+        reason = error.strerror or error
+        raise OSError(f"{reason}: once that is mended, the same call with --resume goes on in {folder}") from error
 
 
-def _finished(run, folder):
+def _finished(run, identity, folder):
     """The record of a run that is at its end, its test images looked at; None for any other."""
     if len(run.history) < run.recipe.epochs or not (folder / "model.safetensors").exists():
         return None
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        accuracy = record["test_accuracy"]
+        said = f"{folder} holds this run, finished: test accuracy {record['test_accuracy']:.2%}"
+        same = record["epochs"] == run.history and record["command"] == command(identity)
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    print(f"{folder} holds this run, finished: test accuracy {accuracy:.2%}")
-    return record
+    if same:
+        print(said)
+    return record if same else None
 
 
-def _finish(run, identity, parts, folder):
+def _finish(run, identity, stretches, folder):
     """Once all epochs are done: the weights on their own, and the one look at the test split. Returns the record."""
-    record = _record(run, identity, parts)
+    record = _record(run, identity, stretches)
     if len(run.history) < run.recipe.epochs:
         print(f"stopped after epoch {len(run.history)} of {run.recipe.epochs}; --resume goes on in {folder}")
         return record
@@ -164,9 +171,9 @@ def _finish(run, identity, parts, folder):
     return record
 
 
-def _record(run, identity, parts):
+def _record(run, identity, stretches):
     """What run.json says: what was trained, how, where, the command that makes it again, and a row an epoch."""
-    names = ("model", "model_options", "data", "recipe", "seed", "precision")
+    names = ("model", "model_options", "data", "recipe", "seed", "precision", "world_size")
     return {
         "command": command(identity),
         **{name: identity[name] for name in names},
@@ -174,9 +181,8 @@ def _record(run, identity, parts):
         "parameters": sum(parameter.numel() for parameter in run.model.parameters()),
         "train_images": len(run.train),
         "validation_images": len(run.validation),
-        "world_size": world_size(),
-        **{name: value for name, value in parts[-1].items() if name != "first_epoch"},
-        **({"parts": parts} if len(parts) > 1 else {}),
+        **{name: value for name, value in stretches[-1].items() if name != "first_epoch"},
+        **({"stretches": stretches} if len(stretches) > 1 else {}),  # where an interrupted run ran, stretch by stretch
         "seconds": sum(row["seconds"] for row in run.history),
         "epochs": run.history,
     }
@@ -195,8 +201,8 @@ def command(identity: dict) -> str:
     return shlex.join(words)
 
 
-def _circumstances(device):
-    """Where and with what an epoch was made."""
+def circumstances(device):
+    """Where and with what a stretch of a run, or an experiment, is made."""
     return {
         "commit": _commit(),
         "hardware": machine.hardware(device),

@@ -61,7 +61,7 @@ def test_a_run_and_its_record(tmp_path, capsys):
     assert (record["train_images"], record["validation_images"]) == (100, 100)
     assert record["versions"]["torch"] == torch.__version__
     assert (record["precision"], record["world_size"], record["model_options"]) == ("float32", 1, {})
-    assert "parts" not in record
+    assert "stretches" not in record
     assert str(tmp_path) not in text
     model = models.build("lenet5_simple")
     model.load_state_dict(weights(folder))
@@ -137,44 +137,52 @@ def killed_at(event, count, folder):
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
 
-    real_batch, real_write, real_replace = Batches.batch, Path.write_bytes, os.replace
+    def hit(kind):
+        """Whether this is the event; only events of its own kind are counted."""
+        return event == kind and now()
+
+    real = Batches.batch, Path.write_bytes, os.replace, os.link
 
     def batch(*given):
-        if event == "batch" and now():
+        if hit("batch"):
             die()
-        return real_batch(*given)
+        return real[0](*given)
 
     def write_bytes(path, content):
-        if event == "half a file" and now():
-            real_write(path, content[: len(content) // 2])
+        if hit("half a file"):
+            real[1](path, content[: len(content) // 2])
             die()
-        real_write(path, content)
+        real[1](path, content)
 
     def rename(*given):
-        last = event in ("before the name", "after the name") and now()
-        if last and event == "before the name":
+        if hit("before the name"):
             die()
-        real_replace(*given)
-        if last:
+        real[2](*given)
+        if hit("after the name"):
             die()
 
+    def link(*given, **options):
+        if hit("no checkpoint before"):
+            die()
+        real[3](*given, **options)
+
     make_small()
-    Batches.batch, Path.write_bytes, os.replace = batch, write_bytes, rename
+    Batches.batch, Path.write_bytes, os.replace, os.link = batch, write_bytes, rename, link
     run(folder)
 
 
-# Two looks at the sets, then an epoch takes 3 batches, 1 more to look at the validation split, and writes 2 files: a
-# checkpoint in three renamings (two the first time), a record in one. The end writes 2 files more.
+# Two looks at the sets, then an epoch takes 3 batches, 1 more to look at the validation split, and writes 2 files, each
+# of which gets its name in the end. The end of the run writes 2 files more.
 MOMENTS = [
     ("batch", 5),  # before there is any checkpoint
     ("batch", 10),
     ("half a file", 1),
     ("half a file", 5),
-    ("before the name", 5),  # the last checkpoint has become the one before, and the new one has not its name yet
-    ("after the name", 5),
-    ("after the name", 6),  # a checkpoint newer than run.json
-    ("after the name", 15),  # all epochs done, no weights written
+    ("before the name", 3),
+    ("after the name", 3),  # a checkpoint newer than run.json
+    ("after the name", 8),  # all epochs done, no weights written
     ("half a file", 10),
+    ("no checkpoint before", 2),  # the one before is gone, the last one is not the one before yet
 ]
 
 
@@ -290,7 +298,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch, capsys):
     assert "checkpoint.pt cannot be written: No space left on device" in line
     assert (tmp_path / "checkpoint.pt").read_bytes() == content
     assert "once that is mended, the same call with --resume goes on in" in line
-    assert not [path for path in tmp_path.iterdir() if "part" in path.name or "new" in path.name]
+    assert not list(tmp_path.glob(".*.part"))
     assert "test_accuracy" in run(tmp_path, resume=True)
 
 
@@ -316,8 +324,8 @@ def test_the_record_names_the_command_that_makes_it_again(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--set", "speed=9"], "'speed=9' sets nothing; a recipe has epochs, batch_size, learning_rate, "),
-        (["--set", "epochs"], "'epochs' sets nothing; a recipe has epochs, .*: NAME=VALUE"),
+        (["--set", "speed=9"], "a recipe has no 'speed' to set; it has epochs, batch_size, learning_rate, "),
+        (["--set", "epochs"], "'epochs' sets nothing; expected NAME=VALUE, where NAME is epochs, "),
         (["--set", "epochs=2.5"], "epochs is '2.5'; expected a whole number"),
         (["--set", "epochs="], "epochs is ''; expected a whole number"),
         (["--set", "learning_rate=fast"], "learning_rate is 'fast'; expected a number"),
@@ -325,7 +333,7 @@ def test_the_record_names_the_command_that_makes_it_again(tmp_path):
         (["--set", "flip=maybe"], "flip is 'maybe'; expected true or false"),
         (["--set", "epochs=3", "--set", "epochs=4"], "epochs is given twice, as 3 and as 4"),
         (["--set", "epochs=3", "--epochs", "4"], "epochs is given twice, as 4 and as 3"),
-        (["--model-option", "head=linear"], "'head=linear' sets nothing; lenet5_simple has activation, pooling"),
+        (["--model-option", "head=linear"], "lenet5_simple has no 'head' to set; it has activation, pooling"),
         (["--model-option", "activation=swish"], "activation is 'swish'; lenet5_simple has relu, tanh"),
         (["--precision", "half"], "precision is 'half'; it takes float32 or bfloat16"),
         (["--recipe", "slow"], "no recipe is called 'slow'; there are quick, full"),
@@ -469,6 +477,25 @@ def test_a_finished_run_is_not_run_again_nor_its_test_images_looked_at(tmp_path,
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda record: "no record",
+        lambda record: [record],
+        lambda record: record | {"test_accuracy": "high"},
+        lambda record: record | {"test_accuracy": None},
+        lambda record: record | {"command": "python -m course_utils train another"},
+        lambda record: record | {"epochs": []},
+    ],
+)
+def test_a_record_that_is_another_s_is_written_again(tmp_path, spoil):
+    record = run(tmp_path, epochs=1)
+    (tmp_path / "run.json").write_text(json.dumps(spoil(record)))
+    again = run(tmp_path, epochs=1, resume=True)
+    assert (again["test_accuracy"], again["epochs"]) == (record["test_accuracy"], record["epochs"])
+    assert json.loads((tmp_path / "run.json").read_text()) == again
+
+
 # ---- Checkpoints that are another's
 
 
@@ -511,11 +538,18 @@ def other_momentum(path):
         (other_optimizer, "does not fit this network"),
         (other_momentum, "does not fit this network"),
         (lambda path: edited(path, optimizer={}), "does not fit this network"),
-        (lambda path: edited(path, history=[{"epoch": 7}]), "does not fit this network"),
+        (lambda path: edited(path, history=[{"epoch": 7}]), "does not fit this run"),
         (lambda path: edited(path, history=None), "no checkpoint of this version"),
-        (lambda path: edited(path, history=[{"epoch": e} for e in (1, 2, 3)]), "does not fit this network"),
+        (lambda path: edited(path, history=[{"epoch": e} for e in (1, 2, 3)]), "does not fit this run"),
         (lambda path: edited(path, threads="two"), "no checkpoint of this version"),
-        (lambda path: edited(path, parts=7), "no checkpoint of this version"),
+        (lambda path: edited(path, threads=True), "no checkpoint of this version"),
+        (lambda path: edited(path, threads=0), "was made by 0 threads; expected 1 or more"),
+        (lambda path: edited(path, threads=-1), "was made by -1 threads"),
+        (lambda path: edited(path, threads=2**40), "threads; expected 1 or more"),
+        (lambda path: edited(path, history=[{"epoch": 1}]), "does not fit this run: its history"),
+        (lambda path: edited(path, history=[1]), "does not fit this network"),
+        (lambda path: edited(path, weights={1: 2}), "does not fit this network"),
+        (lambda path: edited(path, stretches=7), "no checkpoint of this version"),
     ],
 )
 def test_a_foreign_checkpoint_is_refused_in_one_line(tmp_path, capsys, change, message):
@@ -569,8 +603,8 @@ def test_a_run_goes_on_with_as_many_threads_and_says_where_it_ran(tmp_path, monk
     finally:
         torch.set_num_threads(threads)
     assert used == [2, 2, 2]
-    assert [part["first_epoch"] for part in record["parts"]] == [1, 2]
-    assert all("2 threads" in part["hardware"] and part["versions"]["torch"] for part in record["parts"])
+    assert [part["first_epoch"] for part in record["stretches"]] == [1, 2]
+    assert all("2 threads" in part["hardware"] and part["versions"]["torch"] for part in record["stretches"])
 
 
 def recorded_threads(real, used):

@@ -123,12 +123,12 @@ def _made(name, data):
     """How a record comes about: the command that makes it again, and with what; on one thread, whatever there is."""
     import torch  # here, so that a wrong argument is said at once
 
-    from course_utils.training.runs import _circumstances
+    from course_utils.training.runs import circumstances
 
     torch.set_num_threads(1)
     return {
         "command": f"python -m {__name__} {name} --data {data}",
         "data": data,
         "precision": "float32",
-        **_circumstances(torch.device("cpu")),
+        **circumstances(torch.device("cpu")),
     }

@@ -5,7 +5,10 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do $$p -c 'f""' 2>&- && echo $$p && break; done)
 RUN := .venv/bin/python
 need = $(if $($1),,$(error make $@ needs $1, for example: make $@ $2))
+silent = said=$$($1 2>&1) || { printf '%s\n' "$$said" >&2; exit 1; }
 unexport PYTHONPATH PYTHONHOME
+# Else pyright asks the network whether there is a newer one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help lab fresh test lint benchmark notebooks exercises slides release grade environment tools
@@ -23,9 +26,11 @@ fresh: environment ## a clean copy of a chapter beside yours: make fresh NN=06
 test: lint   ## prove everything: style, unit tests, every notebook
 	@$(RUN) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
-lint: tools  ## ruff: rules and format
+lint: tools  ## style, the order of imports, types
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --quiet --check . || { echo "mend it with: $(RUN) -m ruff format ." >&2; exit 1; }
+	@$(call silent,.venv/bin/lint-imports --no-logo --no-cache)
+	@$(call silent,$(RUN) -m pyright --pythonpath $(RUN))
 
 benchmark:         ## speeds, as ratios measured in one run
 	$(bootstrap) test benchmark

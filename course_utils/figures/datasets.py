@@ -23,7 +23,7 @@ def sheet(dataset, per_class=10):
         top, left = row * (height + gap), column * (width + gap)
         page[top : top + height, left : left + width] = image
     side = max(0.5, height / 100)  # inches: a large image is not made smaller than it is
-    figure, axes = plt.subplots(figsize=(1.2 + side * per_class, side * len(counts)))
+    figure, axes = plt.subplots(figsize=(1.2 + side * per_class, side * len(counts)), layout="constrained")
     axes.imshow(page.squeeze(), vmin=0, vmax=255, interpolation="nearest")
     axes.set_yticks(np.arange(len(counts)) * (height + gap) + height / 2, dataset.classes, color=COLORS["ink"])
     axes.set_xticks([])

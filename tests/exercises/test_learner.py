@@ -389,7 +389,7 @@ def test_endless_loops_end(short, capsys):
             pass
 
     def stubborn(*inputs):
-        for _ in range(3):
+        for _ in range(2):
             with contextlib.suppress(BaseException):
                 time.sleep(60)
 

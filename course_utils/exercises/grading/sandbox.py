@@ -43,6 +43,7 @@ class Limits:
 
 
 LIMITS = Limits()
+LOOK = 0.1  # seconds between two looks at the memory
 
 INSTALL = (
     "submissions run under bubblewrap only, and bwrap is not on this machine. "
@@ -155,7 +156,7 @@ class Sandbox:
         self.requests, self.replies, self.said = (
             cast(IO[bytes], stream) for stream in (self.process.stdin, self.process.stdout, self.process.stderr)
         )
-        self.received = bytearray()
+        self.received, self.look = bytearray(), 0.0
         try:
             os.set_blocking(self.requests.fileno(), False)
             os.set_blocking(self.said.fileno(), False)
@@ -187,13 +188,16 @@ class Sandbox:
         end = time.monotonic() + seconds
         replies, requests = self.replies.fileno(), self.requests.fileno()
         while b"\n" not in self.received:
-            if time.monotonic() > end:
+            now = time.monotonic()
+            if now > end:
                 raise Lost("timeout")
-            if self._memory() > self.limits.memory:
-                raise Lost("out_of_memory")
+            if now > self.look:  # it reads all of /proc, so not at every call of a quick function
+                self.look = now + LOOK
+                if self._memory() > self.limits.memory:
+                    raise Lost("out_of_memory")
             if len(self.received) > self.limits.reply:
                 raise Lost("too_large")
-            readable, writable, _ = select.select([replies], [requests] if to_send else [], [], 0.1)
+            readable, writable, _ = select.select([replies], [requests] if to_send else [], [], LOOK)
             try:
                 if writable:
                     to_send = to_send[os.write(requests, to_send[:65536]) :]

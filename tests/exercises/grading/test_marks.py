@@ -53,7 +53,7 @@ def input_sizes(*inputs):
 
 def test_a_submission_ends_in_its_time(course):
     cells = ["while True: pass"] * 20 + ["def input_sizes(*inputs): pass"]
-    code = Code(cells, course, Limits(cell_seconds=1, submission_seconds=4))
+    code = Code(cells, course, Limits(cell_seconds=0.5, submission_seconds=2))
     start = time.monotonic()
     given = mark(code, find("06-1"), "input_sizes", seed=5)
     code.close()

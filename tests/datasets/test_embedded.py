@@ -1,6 +1,7 @@
 """The embedded sets: the same bytes on every machine, and what they were made from."""
 
 import hashlib
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,8 @@ def test_mnist_mini_without_mnist(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "typo"))
     refused(lambda: mnist_mini.make(tmp_path / "made.npz"), "COURSE_DATA")
     assert not (tmp_path / "made.npz").exists()
+    with pytest.raises(SystemExit, match=r"^course_utils.authors.mnist_mini: COURSE_DATA names .*typo"):
+        runpy.run_path(mnist_mini.__file__, run_name="__main__")
 
 
 def test_mnist_mini_is_what_is_drawn_from_mnist(tmp_path):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mirrors import ARCHIVE, damage, left, put, refused, tar_of
+from mirrors import ARCHIVE, damage, left, packed, put, refused, tar_of
 
 from course_utils import datasets
 from course_utils.datasets import finding
@@ -74,24 +74,20 @@ def test_files_each_in_a_folder_of_its_name(mirror, own):
     assert datasets.fetch("mnist") == own
 
 
-def cifar_forms(mirror):
-    batches = mirror.plain["cifar10"]
-    return {
-        "batches": batches,
-        "archive": mirror.packed["cifar10"],
-        "archive, unzipped": {"cifar-10-python.tar": tar_of(batches, "w")},
-        "archive, packed by somebody else": {ARCHIVE: tar_of(dict(reversed(batches.items())))},
-        "archive, without its folder": {"cifar-10-python.tgz": tar_of(batches, folder="")},
-    }
-
-
+CIFAR_FORMS = {  # of the batches by name
+    "batches": lambda batches: batches,
+    "archive": lambda batches: packed("cifar10", batches),
+    "archive, unzipped": lambda batches: {"cifar-10-python.tar": tar_of(batches, "w")},
+    "archive, packed by somebody else": lambda batches: {ARCHIVE: tar_of(dict(reversed(batches.items())))},
+    "archive, without its folder": lambda batches: {"cifar-10-python.tgz": tar_of(batches, folder="")},
+}
 CIFAR_PLACES = (".", "cifar-10-batches-py", "cifar-10/cifar-10-batches-py", "cifar10", "cifar-10-python", "CIFAR10")
 
 
 @pytest.mark.parametrize("place", CIFAR_PLACES)
-@pytest.mark.parametrize("form", cifar_forms(type("", (), {"plain": {"cifar10": {}}, "packed": {"cifar10": {}}})))
+@pytest.mark.parametrize("form", CIFAR_FORMS)
 def test_cifar_is_taken_in_any_usual_form_and_place(mirror, own, place, form):
-    folder = put(own / place, cifar_forms(mirror)[form])
+    folder = put(own / place, CIFAR_FORMS[form](mirror.plain["cifar10"]))
     before = left(own)
     assert datasets.present("cifar10") and datasets.fetch("cifar10") == folder
     data = datasets.load("cifar10", "test")
@@ -234,7 +230,7 @@ def test_a_damaged_file_of_the_users_own_is_named_and_left_alone(mirror, own, ca
 @pytest.mark.parametrize("kind", ["truncated", "altered", "empty"])
 @pytest.mark.parametrize("form", ["archive", "archive, unzipped", "batches"])
 def test_a_damaged_cifar_of_the_users_own(mirror, own, form, kind):
-    folder = put(own, cifar_forms(mirror)[form])
+    folder = put(own, CIFAR_FORMS[form](mirror.plain["cifar10"]))
     path = folder / left(folder)[0]
     content = path.read_bytes()
     middle = len(content) // 2

@@ -124,8 +124,8 @@ def look(root: Path, source: Published) -> tuple[Found, dict[Path, str], list[Pa
     for path, ours in _entries(root, source, re.match(source.called, root.name.lower()) is not None):
         files = source.names.get(path.name, ())
         if not files:
-            stems = tuple(file.split("-idx")[0] for file in source.files)
-            others += [path] if ours or path.name.startswith(stems) else []
+            alike = path.name.startswith(tuple(f"{name}." for name in source.names))  # data_batch_1.bin
+            others += [path] if ours or alike else []
             continue
         try:
             check(path, files, source)

@@ -199,6 +199,13 @@ def test_another_set_is_not_taken_for_another_form(mirror, own):
     assert datasets.fetch("cifar10") == finding.CACHE / "cifar-10"
 
 
+def test_pictures_of_ones_own_are_not_taken_for_another_form(mirror, own):
+    put(own / "train-images", {"cat.png": b"1"})
+    put(own / "test_batches", {"dog.png": b"1"})
+    assert datasets.fetch("mnist") == finding.CACHE / "mnist"
+    assert datasets.fetch("cifar10") == finding.CACHE / "cifar-10"
+
+
 def test_an_empty_folder_of_the_right_name_is_nothing(mirror, own):
     (own / "cifar-10").mkdir()
     assert datasets.fetch("cifar10") == finding.CACHE / "cifar-10"

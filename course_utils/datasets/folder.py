@@ -26,6 +26,12 @@ def there(name: str) -> bool:
     return all(_files(_root(name) / split) for split in ("train", "val"))
 
 
+def state(name: str) -> tuple:
+    """What tells whether a folder has changed: each file with its size and its time."""
+    paths = [path for split in ("train", "val") for files in _files(_root(name) / split).values() for path in files]
+    return tuple((path, stat.st_size, stat.st_mtime_ns) for path in paths for stat in (path.stat(),))
+
+
 def _root(name):
     try:
         return Path(name.removeprefix(PREFIX)).expanduser().absolute()

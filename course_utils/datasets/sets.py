@@ -75,7 +75,7 @@ def parts(name: str, split: str) -> Parts:
 
 
 def available() -> tuple[str, ...]:
-    """The names that `load` takes."""
+    """The names of the data sets that `load` takes, beside "folder:PATH"."""
     return (*EMBEDDED, *PUBLISHED)
 
 
@@ -133,11 +133,16 @@ def _obtain(name: str) -> Files | None:
     return None if name in EMBEDDED or folder.named(name) else tuple(obtain(name).items())
 
 
-@lru_cache(maxsize=2)
 def _splits(name: str, files: Files | None):
     """({split: (images, labels)}, classes, mean, std) of a data set."""
+    return _read(name, files, folder.state(name) if folder.named(name) else ())
+
+
+@lru_cache(maxsize=2)
+def _read(name: str, files: Files | None, state: tuple):
+    """As `_splits`; `state` is that of a user's folder, which is read again when it has changed."""
     if files is None:
-        (images, labels), test, classes = folder.read(name) if folder.named(name) else EMBEDDED[name]()
+        (images, labels), test, classes = folder.read(name) if state else EMBEDDED[name]()
     else:
         source = PUBLISHED[name]
         content: dict[str, bytes] = {}

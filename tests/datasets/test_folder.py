@@ -33,7 +33,6 @@ def own(tmp_path):
 
 
 def load(root, split="train"):
-    datasets.sets._splits.cache_clear()
     return datasets.load(f"folder:{root}", split)
 
 
@@ -57,6 +56,17 @@ def test_classes_are_folders_in_alphabetical_order(own):
     assert len(train.mean) == 3
     assert datasets.present(f"folder:{root}")
     assert "22 train + 2 validation + 6 test images of 3 x 8 x 10, 2 classes" in datasets.describe(f"folder:{root}")
+
+
+def test_a_folder_that_changed_is_read_again_and_no_other(own, monkeypatch):
+    root, _ = own
+    before = load(root, "test")
+    new = picture(root / "val" / "dog" / "new.png")
+    after = load(root, "test")
+    assert (len(before), len(after)) == (6, 7)
+    assert np.array_equal(after.images[-1].permute(1, 2, 0).numpy(), new)
+    monkeypatch.setattr(datasets.folder, "read", lambda name: pytest.fail("read again"))
+    assert torch.equal(load(root, "test").images, after.images)
 
 
 def test_grey_where_all_images_are(tmp_path):

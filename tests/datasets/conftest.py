@@ -24,13 +24,13 @@ def mirror(tmp_path, monkeypatch):
         monkeypatch.setitem(PUBLISHED, name, standing)
     monkeypatch.setattr(finding, "CACHE", tmp_path / "cache")
     monkeypatch.delenv("COURSE_DATA", raising=False)
-    sets._splits.cache_clear()
+    sets._read.cache_clear()
     finding.say.cache_clear()
     yield server
     server.closing.set()
     server.shutdown()
     server.server_close()
-    sets._splits.cache_clear()
+    sets._read.cache_clear()
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_mnist_mini_that_is_damaged_is_one_line(tmp_path, monkeypatch, content):
     if content is not None:
         path.write_bytes(content)
     monkeypatch.setattr(embedded, "MNIST_MINI", path)
-    sets._splits.cache_clear()
+    sets._read.cache_clear()
     refused(lambda: datasets.load("mnist-mini", "test"), path, "install the course again")
 
 
@@ -84,7 +84,7 @@ def test_mnist_mini_that_is_truncated_or_altered_is_one_line(tmp_path, monkeypat
         path = tmp_path / "mnist_mini.npz"
         path.write_bytes(bad)
         monkeypatch.setattr(embedded, "MNIST_MINI", path)
-        sets._splits.cache_clear()
+        sets._read.cache_clear()
         refused(lambda: datasets.load("mnist-mini", "train"), path, "install the course again")
 
 

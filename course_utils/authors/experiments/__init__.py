@@ -115,8 +115,8 @@ def _alone(path):
     try:
         yield
     finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # before it is released: nobody else can hold it yet
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _made(name, data):

@@ -22,7 +22,7 @@ ADVICE = {  # what to do when pip or the system says so; the first that is found
     r"|connection broken": "the packages could not be fetched: check the network (or proxy) and call again",
     r"Permission denied|Errno 13\b|Read-only": "{error}: clone the course to a folder where you may write",
 }
-ASTRAY = r"PIP_(TARGET|PREFIX|ROOT|PYTHON|PLATFORM|ABI|NO_DEPS|DRY_RUN|REQUIRE|NO_BUILD)"  # set, they lead pip astray
+ASTRAY = r"PYTHON(HOME|PATH)|PIP_(TARGET|PREFIX|ROOT|PYTHON|NO_DEPS|DRY_RUN|REQUIRE|NO_BUILD)"  # they lead pip astray
 
 
 def probe(python):

@@ -487,7 +487,8 @@ def test_pip_is_the_environments_own_whatever_the_users_settings(course):
         "PYTHONPATH": "/x",
         "TMPDIR": "/no/such",
     }
-    code, _, errors = course.run(AT_PIP="env | grep ^PIP_ > settings; echo $0 >> settings", **odd)
+    print_all = "env | grep -E '^(PIP_|PYTHON)' > settings; echo $0 >> settings"
+    code, _, errors = course.run(AT_PIP=print_all, **odd)
     assert (code, errors) == (0, "")
     kept = set((course.root / "settings").read_text().splitlines())
     assert {f"{course.root}/.venv/bin/python", "PIP_INDEX_URL=https://mirror", "PIP_USER=0"} <= kept

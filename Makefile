@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do $
 RUN := .venv/bin/python
 need = $(if $($1),,$(error make $@ needs $1, for example: make $@ $2))
 silent = said=$$($1 2>&1) || { printf '%s\n' "$$said" >&2; exit 1; }
-unexport PYTHONPATH PYTHONHOME
+unexport PYTHONPATH PYTHONHOME PYTHONOPTIMIZE
 # Else pyright asks the network whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 

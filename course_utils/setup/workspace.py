@@ -149,7 +149,12 @@ def _without_news(handler, page):
 
 
 def lab(root: Path = ROOT) -> None:
-    """Fill root/work and serve it with JupyterLab, opened at chapter 00, until Ctrl-C; a server that runs is used."""
+    """Fill root/work and serve it with JupyterLab, opened at chapter 00, until Ctrl-C; a server that runs is used.
+
+    Raises ValueError where it cannot: without JupyterLab, without notebooks/, or where asserts are off.
+    """
+    if not __debug__:
+        raise ValueError("asserts are off, so that no check of a chapter can fail: unset PYTHONOPTIMIZE, no -O or -OO")
     try:
         from jupyterlab.labapp import LabApp
     except ImportError:

@@ -534,6 +534,17 @@ def test_make_alone_lists_the_targets():
 
 
 @needs_make
+def test_make_passes_on_nothing_that_leads_python_astray(tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "<$PYTHONPATH$PYTHONHOME$PYTHONOPTIMIZE>" "$@"\n')
+    python.chmod(0o755)
+    odd = {"PYTHONPATH": "/x", "PYTHONHOME": "/x", "PYTHONOPTIMIZE": "2"}
+    command = ["make", "environment", f"PYTHON={python}"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **odd})
+    assert run.stdout == "<> course_utils/setup/bootstrap.py\n"
+
+
+@needs_make
 @pytest.mark.parametrize("arguments", [["fresh"], ["release", "NN=06"], ["grade", "NN=06", "OUT=x"]])
 def test_make_says_what_a_target_needs(arguments):
     run = make("-n", *arguments)

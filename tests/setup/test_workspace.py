@@ -189,6 +189,19 @@ def test_the_command_line_opens_the_lab(monkeypatch):
     assert opened == ["lab"]
 
 
+@pytest.mark.parametrize(("options", "level"), [(["-O"], ""), ([], "2")])
+def test_without_asserts_no_lab_is_opened(options, level):
+    run = subprocess.run(
+        [sys.executable, *options, "-m", "course_utils", "lab"],
+        env={**os.environ, "PYTHONOPTIMIZE": level},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert re.fullmatch(r"course_utils: asserts are off, .*: unset PYTHONOPTIMIZE, no -O or -OO\n", run.stderr)
+
+
 def test_the_first_page_is_chapter_00_or_the_lab(root):
     assert workspace.first_page(root / "notebooks") == "lab/tree/00_start_here.ipynb"
     (root / "notebooks/00_start_here.ipynb").rename(root / "notebooks/00_a & b.ipynb")

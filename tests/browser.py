@@ -190,7 +190,7 @@ class Page:
     def __getattr__(self, name):
         return getattr(self.page, name)
 
-    def run_all(self, seconds=120):
+    def run_all(self, seconds=300):
         """Menu Run, Run All Cells; returns when every cell has its number and the kernel is idle."""
         self.page.click(".lm-MenuBar-itemLabel:text-is('Run')")
         self.page.click("li[data-command='runmenu:run-all']")

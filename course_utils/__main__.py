@@ -189,8 +189,8 @@ def main(argv=None):
 
     0; 2 with one line for what the user can mend; 130 after Ctrl-C; 141 where nobody reads the output any more.
     """
-    top = parser()
     try:
+        top = parser()
         args = top.parse_args(argv)
         if not args.command:
             top.print_help()

@@ -8,8 +8,9 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from types import ModuleType
 from typing import Any
 
@@ -88,6 +89,12 @@ def trials(exercise: Exercise, seed: int) -> list[tuple]:
     count = DRAWS if inspect.signature(exercise.expected).parameters else 1
     rng = np.random.default_rng(seed)
     return [plain(tuple(exercise.draw(rng))) for _ in range(count)]
+
+
+def told_apart(right: Any, wrong: Iterable[Any]) -> bool:
+    """Whether no two of some wrong answers are the same, but for those that happen to be right: for a `draw`."""
+    shown = [answer for answer in wrong if not same(answer, right)]
+    return not any(same(one, other) for one, other in combinations(shown, 2))
 
 
 @np.errstate(all="ignore")  # what a wrong answer overflows in here is no news for the learner

@@ -201,7 +201,7 @@ def command(identity: dict) -> str:
     return shlex.join(words)
 
 
-def circumstances(device):
+def circumstances(device: torch.device) -> dict:
     """Where and with what a stretch of a run, or an experiment, is made."""
     return {
         "commit": _commit(),

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.exercise import Exercise, told_apart
 from course_utils.exercises.plain import same
 from course_utils.scratch import fan_in_out
 
@@ -65,6 +65,7 @@ def _rules(beta):
         / ((1 + beta**2) / 2 - (1 - beta) ** 2 / (2 * math.pi)),
         "is the rule for a linear layer.": 1,
         "counts each half as if it were the whole distribution.": 1 / (1 + beta**2),
+        "has a factor of 2 too many.": 4 / (1 + beta**2),
     }
 
 
@@ -113,7 +114,10 @@ def explain_exponents(inputs, got):
 
 
 def draw_bound(rng):
-    return (draw_shape(rng),)
+    while True:
+        shape = draw_shape(rng)
+        if told_apart(glorot_bound(shape), _wrong_bounds(shape).values()):
+            return (shape,)
 
 
 def glorot_bound(shape):
@@ -125,8 +129,7 @@ def bound_of_a_colleague(shape):
     return math.sqrt(6 / (n_in * math.prod(kernel) + n_out))
 
 
-def explain_bound(inputs, got):
-    (shape,) = inputs
+def _wrong_bounds(shape):
     total = sum(fan_in_out(shape))
     wrong = {
         "still has the bug. Try a convolution with few channels in and many out.": bound_of_a_colleague(shape),
@@ -146,10 +149,13 @@ def explain_bound(inputs, got):
         wrong["takes every kernel for a square one."] = math.sqrt(6 / square)
         last = math.prod(shape[:2]) * (shape[2] + shape[3])
         wrong["takes the channels to come last; here the shape begins with (out, in)."] = math.sqrt(6 / last)
-    return (
-        named(got, wrong)
-        or "is not right yet. Work out both fans of a small convolution by hand, connection by connection."
-    )
+    return wrong
+
+
+def explain_bound(inputs, got):
+    (shape,) = inputs
+    other = "is not right yet. Work out both fans of a small convolution by hand, connection by connection."
+    return named(got, _wrong_bounds(shape)) or other
 
 
 # 02-4: measured on the way back

@@ -177,13 +177,14 @@ def explain_ensemble(inputs, got):
         return "leaves out a subnetwork: the one with no unit on, or the one with all."
     if not np.isclose(got[0], mean):
         return "has the mean of all subnetworks wrong. Count the subnetworks of two units out by hand."
-    if np.isclose(got[1], max(0.0, b + p * n * v)):
-        return "has the mean right, but scales the pass by the probability of being off, as the slide does."
-    if np.isclose(got[1], max(0.0, (1 - p) * (b + n * v))):
-        return "has the mean right, but scales the bias, too."
-    if np.isclose(got[1], max(0.0, b + n * v)):
-        return "has the mean right, but does not scale the pass."
-    return "has the mean right, but not the pass. All units are on in it: which factor stands for their masks?"
+    wrong = {
+        "scales the pass by the probability of being off, as the slide does.": b + p * n * v,
+        "scales the bias, too.": (1 - p) * (b + n * v),
+        "does not scale the pass.": b + n * v,
+    }
+    found = [sentence for sentence, a in wrong.items() if np.isclose(got[1], max(0.0, a))]
+    other = "not the pass. All units are on in it: which factor stands for their masks?"  # also if several fit: all 0
+    return f"has the mean right, but {found[0] if len(found) == 1 else other}"
 
 
 # 04-5: a dropout layer as a black box

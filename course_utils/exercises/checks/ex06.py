@@ -1,7 +1,7 @@
 """The exercises of chapter 06, convolution arithmetic."""
 
 from course_utils.arithmetic import conv_multiply_adds, conv_parameters, output_size, receptive_field
-from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.exercise import Exercise, told_apart
 
 HIDDEN = ("arithmetic.py", "scratch")  # of course_utils: holds answers, so it is not in the grader's sandbox
 
@@ -15,15 +15,8 @@ def draw_input_sizes(rng):
         extent = dilation * (kernel_size - 1) + 1
         padding = int(rng.integers(0, (extent - 1) // 2 + 1))
         inputs = int(rng.integers(2, 60)), kernel_size, int(rng.integers(1, 6)), padding, dilation
-        if _told_apart([input_sizes(*inputs)[0], *_wrong_smallest(*inputs).values()]):
+        if told_apart(input_sizes(*inputs)[0], _wrong_smallest(*inputs).values()):
             return inputs
-
-
-def _told_apart(answers):
-    """Whether each mistake either shows as an answer of its own or not at all; the right answer comes first."""
-    right, *wrong = answers
-    shown = [answer for answer in wrong if answer != right]
-    return len(set(shown)) == len(shown)
 
 
 def input_sizes(size, kernel_size, stride, padding, dilation):
@@ -43,6 +36,7 @@ def _wrong_smallest(size, kernel_size, stride, padding, dilation):
         )[0],
         "takes a dilated window for wider than it is. Draw one with two weights.": smallest + dilation - 1,
         "gives output size times stride: how far does the last window reach?": size * stride,
+        "takes the smallest size for the largest.": smallest - stride + 1,
     }
 
 
@@ -57,8 +51,6 @@ def explain_input_sizes(inputs, got):
     for sentence, answer in _wrong_smallest(*inputs).items():
         if got[0] == answer:
             return sentence
-    if got[1] == smallest != largest:
-        return "takes the smallest size for the largest."
     return "is not right yet. Where does the last window begin, and where does it end?"
 
 
@@ -116,7 +108,7 @@ def draw_layers(rng):
     while True:
         count = int(rng.integers(2, 6))
         layers = [tuple(int(v) for v in rng.integers((1, 1, 1), (8, 4, 4))) for _ in range(count)]
-        if _told_apart([field(layers), *_wrong_fields(layers).values()]):
+        if told_apart(field(layers), _wrong_fields(layers).values()):
             return (layers,)
 
 

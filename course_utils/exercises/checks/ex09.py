@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.exercise import Exercise, told_apart
 from course_utils.exercises.plain import same
 
 HIDDEN = ("arithmetic.py", "models", "scratch")  # of course_utils: holds answers, so it is not in the grader's sandbox
@@ -20,14 +20,8 @@ def draw_count(rng):
             table.append(sorted(int(source) for source in chosen))
         c5, f6, classes = (int(v) for v in rng.integers((10, 10, 2), (200, 120, 27)))
         inputs = maps, table, c5, f6, classes
-        if all(map(_told_apart, _wrong_counts(*inputs))):
+        if all(told_apart(0, [difference for _, difference in wrong]) for wrong in _wrong_counts(*inputs)):
             return inputs
-
-
-def _told_apart(wrong):
-    """Whether mistakes, (sentence, difference), that make a difference make different ones."""
-    shown = [difference for _, difference in wrong if difference]
-    return len(set(shown)) == len(shown)
 
 
 def count(maps, table, c5, f6, classes):
@@ -174,9 +168,7 @@ def draw_evaluate(rng):
         guessed = rng.integers(classes, size=images)
         labels = np.where(rng.random(images) < 0.6, distances.argmin(axis=1), guessed)
         inputs = distances, labels, int(rng.integers(1, images + 3))
-        _, accuracy = evaluate(*inputs)
-        shown = {round(a, 9) for a in _wrong_accuracies(*inputs).values() if not same(a, accuracy)}
-        if len(shown) == sum(not same(a, accuracy) for a in _wrong_accuracies(*inputs).values()):
+        if told_apart(evaluate(*inputs)[1], _wrong_accuracies(*inputs).values()):
             return inputs
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.exercises.exercise import DRAWS, Exercise, find, form, review, trials
+from course_utils.exercises.exercise import DRAWS, Exercise, find, form, review, told_apart, trials
 from course_utils.exercises.learner import ask
 from course_utils.exercises.plain import plain
 
@@ -27,6 +27,12 @@ def test_where_several_answers_are_right_accept_decides():
     exercise = Exercise(1, draw, lambda n: n, lambda inputs, got: "is too small.", (), accept=accept)
     assert review(exercise, (3,), {"value": 4, "changed": False}) is None
     assert review(exercise, (3,), {"value": 3, "changed": False}) == "is too small."
+
+
+def test_mistakes_that_look_alike_are_told():
+    assert told_apart(3, [1, 2, 4]) and told_apart(3, []) and not told_apart(3, [1, 2, 1])
+    assert told_apart(3, [3, 3, 1]), "what happens to be right does not show"
+    assert not told_apart(0.5, [1 / 3, 1.0, 0.1 + 0.2 + 1 / 30]) and told_apart(np.zeros(2), [np.ones(2), np.arange(2)])
 
 
 def test_draws_differ_and_are_repeated():

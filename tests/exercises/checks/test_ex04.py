@@ -158,8 +158,8 @@ def all_masks_at_once(n, v, b, p):
     ("wrong", "says"),
     [
         (pass_scaled(lambda p: p), "as the slide does"),
-        (pass_scaled(lambda p: 1), "does not scale the pass"),
-        (pass_scaled(lambda p: 1 - p, lambda p: 1 - p), "scales the bias"),
+        (pass_scaled(lambda p: 1), ("does not scale the pass", "which factor stands for their masks")),
+        (pass_scaled(lambda p: 1 - p, lambda p: 1 - p), ("scales the bias", "which factor stands for their masks")),
         (lambda n, v, b, p: (ensemble(n, v, b, p)[1],) * 2, "one pass for the mean of all"),
         (lambda n, v, b, p: (ensemble(n, v, b, p)[0],) * 2, "not the pass"),
         (summed(lambda n, k, p: (1 - p) ** k * p ** (n - k)), "probability of one subnetwork"),
@@ -170,7 +170,7 @@ def all_masks_at_once(n, v, b, p):
         (summed(binomial, ks=range), "leaves out a subnetwork"),
         (summed(binomial, ks=lambda n: range(1, n + 1)), "leaves out a subnetwork"),
         (summed(lambda n, k, p: 2 * binomial(n, k, p)), "mean of all subnetworks wrong"),
-        (all_masks_at_once, "memory"),
+        (all_masks_at_once, ("memory", "stops with an error")),
         (lambda n, v, b, p: ensemble(n, v, b, p)[0], "a float where a tuple"),
     ],
 )

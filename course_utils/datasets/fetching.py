@@ -31,6 +31,8 @@ def _download(name: str) -> Found:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _alone(cache):
+            for forgotten in folder.glob(".*.part"):  # by a process that was killed
+                forgotten.unlink()
             found, _, _ = look(cache, source)
             for packed, known in source.packed.items():
                 if not found.keys() >= set(source.names[packed]):

@@ -6,6 +6,7 @@ import functools
 import gc
 import io
 import operator
+import signal
 import subprocess
 import sys
 import threading
@@ -383,6 +384,7 @@ def short(monkeypatch):
     monkeypatch.setitem(ex06.EXERCISES, "06-1", hasty)
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no timer on Windows")
 def test_endless_loops_end(short, capsys):
     def endless(*inputs):
         while True:
@@ -407,9 +409,8 @@ def test_works_off_the_main_thread(capsys):
     assert "right" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no timer on Windows")
 def test_the_timer_is_put_back():
-    import signal
-
     before = signal.getsignal(signal.SIGALRM)
     feedback("06-1", RIGHT)
     assert signal.getsignal(signal.SIGALRM) is before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

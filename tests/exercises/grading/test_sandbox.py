@@ -136,5 +136,5 @@ def test_the_way_of_an_ordinary_user(course, monkeypatch):
 
 
 def test_the_check_says_that_the_grader_has_them(box):
-    source = "from course_utils.exercises import check, hint\ncheck('06-1', print)\nhint('06-1')"
-    assert "the grader has them" in printed(box, source)
+    source = "from course_utils.exercises import case, check, hint\ncheck('06-1', print)\nhint('06-1')\ncase('06-1')"
+    assert printed(box, source) == 3 * "06-1: the checks are not here; the grader has them\n"

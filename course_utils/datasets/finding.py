@@ -35,19 +35,18 @@ def course_data() -> Path | None:
     if not given:
         return None
     try:
-        folder = Path(given).expanduser()
-        if not folder.is_absolute():
-            raise DataUnavailable(
-                f"COURSE_DATA is {shown(given)}, a relative path, but notebooks run in folders of their own: "
-                "give it from the root"
-            )
+        relative = not Path(given).expanduser().is_absolute()
+        folder = Path(given).expanduser().absolute()
         os.scandir(folder).close()
     except (ValueError, RuntimeError, OSError) as error:  # a NUL, a home folder that is not, all else
-        if isinstance(error, DataUnavailable):
-            raise
         reason = getattr(error, "strerror", None) or error
+        mend = "correct it or unset it"
+        if isinstance(error, OSError) and relative:
+            mend = (
+                f"it is looked for from {shown(Path.cwd())}, and notebooks run in folders of their own: give it whole"
+            )
         raise DataUnavailable(
-            f"COURSE_DATA names {shown(given)}, which is no folder that can be read ({reason}): correct it or unset it"
+            f"COURSE_DATA names {shown(given)}, which is no folder that can be read ({reason}): {mend}"
         ) from error
     return folder
 

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -321,8 +322,8 @@ NAMES = {
     "nobody's home": lambda own: "~nobody-at-all/data",
     "a user without a home": lambda own: "~nobody/data",
     "with a NUL": lambda own: f"{own}\0",
-    "relative": lambda own: "data",
-    "relative, dot": lambda own: ".",
+    "relative": lambda own: "nowhere/data",
+    "relative, up": lambda own: "../no such folder",
     "a variable": lambda own: "$HOME/data",
     "quoted": lambda own: f'"{own}"',
     "an address": lambda own: f"file://{own}",
@@ -346,6 +347,16 @@ def test_course_data_that_names_no_folder(mirror, own, monkeypatch, capsys, kind
         refused(lambda call=call: call("mnist"), "COURSE_DATA")
     assert not datasets.present("mnist") and "COURSE_DATA" in capsys.readouterr().err
     assert mirror.asked == []
+
+
+def test_a_relative_folder_is_taken_from_where_one_is(own, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", own.name)
+    monkeypatch.chdir(own.parent)
+    assert datasets.course_data() == own
+    monkeypatch.chdir(own)
+    said = f"no folder that can be read .*: looked for from {re.escape(str(own))}; .* give it whole"
+    with pytest.raises(datasets.DataUnavailable, match=said):
+        datasets.course_data()
 
 
 def test_course_data_unset_or_empty(mirror, own, monkeypatch):

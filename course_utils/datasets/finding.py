@@ -42,9 +42,7 @@ def course_data() -> Path | None:
         reason = getattr(error, "strerror", None) or error
         mend = "correct it or unset it"
         if isinstance(error, OSError) and relative:
-            mend = (
-                f"it is looked for from {shown(Path.cwd())}, and notebooks run in folders of their own: give it whole"
-            )
+            mend = f"looked for from {shown(Path.cwd())}; notebooks run in folders of their own, so give it whole"
         raise DataUnavailable(
             f"COURSE_DATA names {shown(given)}, which is no folder that can be read ({reason}): {mend}"
         ) from error

@@ -28,9 +28,6 @@ TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / 
 RECORDS = {name: json.loads(text) for name, text in TEXTS.items()}
 RUNS = [name for name, record in RECORDS.items() if "model" in record]
 EXPERIMENTS = [name for name in RECORDS if name not in RUNS]
-# Made before run.json said its command: excused from it as long as they are not made again.
-BEFORE = {f"{m}-{d}-seed{s}" for m in ("lenet5", "lenet5_simple") for d in ("mnist", "fashion-mnist") for s in range(3)}
-WITH_COMMAND = [name for name in RUNS if "command" in RECORDS[name] or name not in BEFORE]
 # What three seeds reach on the test split on average, at least.
 FLOORS = {
     "lenet5_simple-fashion-mnist": 0.905,
@@ -101,7 +98,7 @@ def test_versions_and_hardware_without_paths_of_a_machine(name):
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_is_whole(name):
     record = RECORDS[name]
-    options = record.get("model_options", {})
+    options = record["model_options"]
     assert re.fullmatch(f"{record['model']}(-.+)?-{record['data']}-seed{record['seed']}", name)
     channels, train, validation, test = DATA[record["data"]]
     assert (record["train_images"], record["validation_images"]) == (train, validation)
@@ -125,11 +122,9 @@ def test_a_run_has_all_values_of_its_recipe(name):
     values = record["recipe_values"]
     assert values.keys() == {field.name for field in dataclasses.fields(training.Recipe)}
     assert values == dataclasses.asdict(training.Recipe(**values))  # a value of another type would not come back
-    if name in BEFORE and name not in WITH_COMMAND:
-        assert values == dataclasses.asdict(training.recipe_for(record["recipe"], record["data"]))
 
 
-@pytest.mark.parametrize("name", WITH_COMMAND)
+@pytest.mark.parametrize("name", RUNS)
 def test_a_run_is_made_by_its_command(name, monkeypatch):
     record, calls = RECORDS[name], []
     signature = inspect.signature(training.train)
@@ -159,7 +154,7 @@ def test_three_seeds_that_differ_in_the_seed_only():
     for group, records in groups.items():
         assert [record["seed"] for record in records] == list(range(len(records))) and len(records) >= 3, group
         for field in ("model", "model_options", "data", "recipe", "recipe_values", "parameters", "precision"):
-            assert len({json.dumps(record.get(field)) for record in records}) == 1, (group, field)
+            assert len({json.dumps(record[field]) for record in records}) == 1, (group, field)
         assert len({record["test_loss"] for record in records}) == len(records), group
         assert mean(record["test_accuracy"] for record in records) >= FLOORS[group], group
 
@@ -167,7 +162,7 @@ def test_three_seeds_that_differ_in_the_seed_only():
 # ---- Experiments
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if "command" in RECORDS[name]])
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_is_made_by_its_command(name, monkeypatch, capsys):
     record, calls = RECORDS[name], []
     words = shlex.split(record["command"])

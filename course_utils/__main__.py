@@ -1,6 +1,7 @@
 """The command line: python -m course_utils COMMAND. A wrong argument ends in one line and exit code 2."""
 
 import argparse
+import io
 import os
 import sys
 
@@ -127,7 +128,7 @@ class Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message}; --help says more\n")
+        self.exit(2, f"{self.prog}: {' '.join(message.split())[:500]}; --help says more\n")
 
 
 def parser():
@@ -189,12 +190,18 @@ def main(argv=None):
 
     0; 2 with one line for what the user can mend; 130 after Ctrl-C; 141 where nobody reads the output any more.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the name of a folder may hold what it cannot print
     try:
         top = parser()
         args = top.parse_args(argv)
         if not args.command:
             top.print_help()
             return 0
+        for name in ("out", "submissions"):
+            if getattr(args, name, None) == "":
+                raise ValueError(f"--{name} is empty; expected the path of a folder")
         return args.function(args) or 0
     except BrokenPipeError:  # whoever read the output, head or less, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -210,8 +217,8 @@ def main(argv=None):
 def one_line(error, otherwise=None):
     """An exception's message on one line; of an OSError of Python's own, the file and what is wrong with it."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).split()) or otherwise or type(error).__name__
+        error = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())[:1000] or otherwise or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -6,9 +6,13 @@ NumPy and torch are imported where they are needed: the tests set the number of 
 import os
 import platform
 import random
+import subprocess
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import course_utils
+from course_utils.files import ROOT
 
 if TYPE_CHECKING:
     import torch
@@ -134,3 +138,33 @@ def hardware(device: "torch.device") -> str:
         name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), name)
     threads = torch.get_num_threads()
     return f"{name} ({device.type}), {threads} thread{'s' * (threads > 1)}"
+
+
+def circumstances(device: "torch.device") -> dict:
+    """Where and with what a stretch of a run, or an experiment, is made."""
+    import torch
+
+    return {
+        "commit": _commit(),
+        "hardware": hardware(device),
+        "versions": {
+            "course_utils": course_utils.__version__,
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),  # else a class of its own
+            "cuda": torch.version.cuda if device.type == "cuda" else None,
+        },
+    }
+
+
+def _commit():
+    """The commit of the course that runs, with a + where files were changed since; None outside of a clone."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        top = subprocess.run([*git, "rev-parse", "--show-toplevel", "HEAD"], capture_output=True, text=True, check=True)
+        folder, commit = top.stdout.split("\n")[:2]
+        if Path(folder) != ROOT:  # installed somewhere below another project's clone
+            return None
+        changes = subprocess.run([*git, "status", "--porcelain", "-uno", "--", "course_utils"], capture_output=True)
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
+    return commit + ("+" if changes.stdout else "")

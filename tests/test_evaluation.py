@@ -42,7 +42,7 @@ def test_accuracy_is_a_share_of_all_images_also_with_a_last_batch_that_is_smalle
 
 
 def test_a_misfit_is_named():
-    with pytest.raises(ValueError, match=r"the model makes \(1, 5\) of one image \(digits\); labels go to 9"):
+    with pytest.raises(ValueError, match=r"the model makes \(2, 5\) of 2 images \(digits\); labels go to 9"):
         evaluation.evaluate(net(num_classes=5), few("digits", "test"))
     with pytest.raises(ValueError, match=r"cannot take images of 1 x 32 x 32 \(digits\)"):
         evaluation.predict(net(in_channels=3), few("digits", "test"))
@@ -50,3 +50,40 @@ def test_a_misfit_is_named():
         evaluation.predict(net(), few("digits", "test"), precision="half")
     with pytest.raises(ValueError, match="device 'tpu'"):
         evaluation.predict(net(), few("digits", "test"), device="tpu")
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "message"),
+    [
+        (None, "digits", "model is None; expected a Module"),
+        (nn.Linear, few("digits", "test"), "model is Linear; expected a Module"),
+        (nn.Linear(2, 2), "digits", "dataset is 'digits'; expected a Dataset"),
+        (nn.Linear(2, 2), (torch.zeros(2), torch.zeros(2)), "dataset is .*; expected a Dataset"),
+        (few("digits", "test"), nn.Linear(2, 2), "model is Dataset.*; expected a Module"),
+    ],
+)
+def test_arguments_of_another_kind(model, dataset, message):
+    for function in (evaluation.predict, evaluation.evaluate):
+        with pytest.raises(ValueError, match=message):
+            function(model, dataset)
+
+
+def test_a_model_that_mixes_its_batch_is_found_out():
+    class Mean(nn.Module):
+        def forward(self, x):
+            return x.flatten(1)[:, :10].mean(0, keepdim=True)
+
+    with pytest.raises(ValueError, match=r"the model makes \(1, 10\) of 2 images \(digits\)"):
+        evaluation.predict(Mean(), few("digits", "test"))
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), AssertionError()])
+def test_a_model_that_fails_is_told_in_one_line(error):
+    class Failing(nn.Module):
+        def forward(self, x):
+            raise error
+
+    with pytest.raises(
+        ValueError, match=f"the model cannot take images of 1 x 32 x 32 .*: ('x'|x|{type(error).__name__})"
+    ):
+        evaluation.predict(Failing(), few("digits", "test"))

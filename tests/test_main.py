@@ -75,6 +75,8 @@ def test_an_example_of_the_help_is_a_command(capsys, monkeypatch):
         ["train", "lenet5", "--data", "digits", "--set"],
         ["release", "06"],
         ["grade", "06", "--out", "x"],
+        ["train", "lenet5", "--data", "digits", "--bogus", "two\nlines"],
+        ["train", "lenet5", "--data", "digits", "--epochs", "x" * 5000],
     ],
 )
 def test_wrong_arguments_end_in_one_line(arguments, capsys):
@@ -84,6 +86,23 @@ def test_wrong_arguments_end_in_one_line(arguments, capsys):
     error = capsys.readouterr().err
     assert error.startswith("python -m course_utils")
     assert error.count("\n") == 1
+    assert len(error) < 700
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "lenet5", "--data", "digits", "--out", ""],
+        ["release", "06", "--out", ""],
+        ["grade", "06", "--submissions", "", "--out", "x"],
+        ["grade", "06", "--submissions", "x", "--out", ""],
+    ],
+)
+def test_an_empty_path_is_no_folder(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command_line.main(arguments) == 2
+    assert " is empty; expected the path of a folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -94,6 +113,8 @@ def test_wrong_arguments_end_in_one_line(arguments, capsys):
         (ValueError("two\nlines"), "two lines"),
         (ValueError(), "ValueError"),
         (PermissionError(13, "Permission denied", "/no/entry"), "/no/entry: Permission denied"),
+        (PermissionError(13, "Permission denied", "/no\nentry"), "/no entry: Permission denied"),
+        (OSError(28, "run.json cannot be written: No space left"), "run.json cannot be written: No space left"),
     ],
 )
 def test_what_the_user_can_mend_ends_in_one_line(error, line, monkeypatch, capsys):

@@ -40,6 +40,11 @@ class Batches:
                 f"batch_size is {batch_size}; for {len(dataset)} images expected 1 to {len(dataset)}: "
                 "an epoch has whole batches only"
             )
+        if size is not None and (type(size) is not int or size < 1):
+            raise ValueError(f"the model's input_size is {size!r}; expected the side of its images, in pixels")
+        side = min(dataset.images.shape[2:])
+        if 2 * shift > side:
+            raise ValueError(f"shift is {shift}; for images of {dataset.name} expected at most {side // 2} pixels")
         self.name, self.batch_size, self.seed, self.shift, self.flip = dataset.name, batch_size, seed, shift, flip
         self.steps = len(dataset) // batch_size  # an epoch; the few images left over wait for another order
         images = dataset.images.to(device)
@@ -114,6 +119,15 @@ def check_data(dataset: Dataset) -> None:
     """Raises ValueError, one line that says what came and what was expected, for data that no model can learn from."""
     images, labels = dataset.images, dataset.labels
     what = f"the {dataset.split} images of {dataset.name}"
+    for name, value in (("images", images), ("labels", labels)):
+        if not isinstance(value, torch.Tensor) or value.is_sparse or value.is_meta:
+            came = type(value).__name__
+            raise ValueError(f"the {name} of {dataset.name} are a {came}; expected a tensor: torch.tensor(...)")
+    if not isinstance(dataset.classes, tuple | list):
+        raise ValueError(f"the classes of {dataset.name} are {dataset.classes!r}; expected a tuple of names")
+    for name, values in (("mean", dataset.mean), ("std", dataset.std)):
+        if not isinstance(values, tuple | list) or not all(isinstance(value, int | float) for value in values):
+            raise ValueError(f"the {name} of {what} is {values!r}; expected a tuple, a number a channel")
     if images.ndim != 4 or not all(images.shape):
         raise ValueError(f"{what} are {_shape(images)}; expected N x C x H x W, none of them 0")
     if images.dtype != torch.uint8 and not images.is_floating_point():

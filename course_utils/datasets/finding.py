@@ -201,7 +201,7 @@ def unpack(path: Path, files: tuple[str, ...], source: Published) -> dict[str, b
             content = _members(path, source.files)
         else:
             content = {file: _plain(path, source.files[file][0]) for file in files}
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         raise Wrong(f"cannot be unpacked: {error}") from error
     for file in files:
         if file not in content:

@@ -13,6 +13,7 @@ from course_utils.datasets.published import Split
 
 PREFIX = "folder:"
 GREY, COLOUR = ("1", "L"), ("P", "RGB", "RGBA", "CMYK", "YCbCr", "LA", "PA")  # Pillow's modes of 8 bits a channel
+BROKEN = (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError)  # of Pillow's decoders
 MOST = 4e9  # bytes of images; more should not be held in memory
 
 
@@ -90,6 +91,8 @@ LAYOUT = "expected PATH/train/CLASS/IMAGE and PATH/val/CLASS/IMAGE"
 
 def _image(path):
     """A file as a picture of 8 bits a channel, grey or RGB, turned the way its camera says."""
+    if not path.is_file():  # a pipe would wait for ever
+        raise DataUnavailable(f"{shown(path)} is no file")
     try:
         with Image.open(path) as image:
             if image.mode not in GREY + COLOUR:
@@ -99,7 +102,7 @@ def _image(path):
         raise
     except UnidentifiedImageError:
         raise DataUnavailable(f"{shown(path)} is no image that Pillow can read") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all are raised by its decoders
+    except BROKEN as error:
         raise DataUnavailable(f"{shown(path)} is damaged or cut off: {' '.join(str(error).split())}") from None
 
 

@@ -10,7 +10,7 @@ section II.B for the network, Table I for C3's connections, Appendix A for the s
 | initial weights | uniform in +-2.4 / F_i, F_i inputs a unit | F_i leaves out the bias; 4 for a subsampling unit |
 | loss | y_i of the right class, or eq. 9 with its constant j | cross-entropy: eq. 9 without j (in `training`) |
 | optimizer | stochastic diagonal Levenberg-Marquardt | SGD with Nesterov momentum (in `training`) |
-| input | background -0.1, ink 1.175 | training set at mean 0, deviation 1 (in `training`) |
+| input | background -0.1, ink 1.175 | training set at mean 0, standard deviation 1 (in `training`) |
 
 | `lenet5_simple` | the paper | here |
 |---|---|---|

@@ -1,9 +1,13 @@
 """What a run needs to go on, in a file that is whole or not there; and one run at a time in a folder."""
 
 import io
+import json
+import os
 import pickle
+import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,16 +24,14 @@ FIELDS: dict[str, type] = {"format": int, "identity": dict, "threads": int, "str
 FIELDS |= {"weights": dict, "optimizer": dict, "history": list}
 
 
-ROW = {
-    "epoch",
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "images_per_second",
-    "seconds",
-}
+ROW = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
 MOST_THREADS = 4096
+
+
+# What zipfile and torch.load raise of a file that is torn or altered.
+BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError, OSError, EOFError, RuntimeError)
+BROKEN += (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
+UNFINISHED = re.compile(r"\.(checkpoint(\.before)?\.pt|run\.json|model\.safetensors)\.\d+\.part")
 
 
 class Damaged(ValueError):
@@ -43,19 +45,23 @@ def alone(folder: Path) -> Iterator[None]:
     Raises ValueError where another run is at work in it.
     """
     made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=0)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise ValueError(
             f"another run is at work in {folder}: wait for its end, or name another folder with --out"
         ) from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"no run can be kept in {folder} ({reason}): name another folder with --out") from None
     except NotImplementedError as error:
         raise ValueError(f"{folder} lies where files cannot be locked ({error}): name another with --out") from None
     try:
-        for forgotten in folder.glob(".*.part"):  # of a run that was killed
-            forgotten.unlink()
+        for path in folder.iterdir():
+            if UNFINISHED.fullmatch(path.name):  # of a run that was killed
+                path.unlink()
         yield
     finally:
         if not holds_run(folder):
@@ -82,9 +88,12 @@ def save(folder: Path, run: Run, identity: dict, stretches: list) -> None:
     torch.save(about | state, content)
     path, before = folder / "checkpoint.pt", folder / "checkpoint.before.pt"
     if path.exists():
-        before.unlink(missing_ok=True)
+        link = folder / f".checkpoint.before.pt.{os.getpid()}.part"
+        link.unlink(missing_ok=True)
         try:
-            before.hardlink_to(path)
+            link.hardlink_to(path)
+            link.replace(before)
+            link.unlink(missing_ok=True)  # it stays where it is the same file as the one before
         except OSError:  # a file system without links
             write(before, path.read_bytes())
     write(path, content.getvalue())
@@ -109,6 +118,7 @@ def load(folder: Path, identity: dict) -> dict | None:
         _check_identity(checkpoint["identity"], identity, folder)
         if damaged:
             print(f"{damaged}; going on from {name}, after epoch {len(checkpoint['history'])}")
+            path.replace(folder / "checkpoint.pt")  # so that the next one does not take the damaged one for good
         return checkpoint
     if damaged:
         raise ValueError(f"{damaged}: delete it, and --resume starts this run anew")
@@ -118,14 +128,19 @@ def load(folder: Path, identity: dict) -> dict | None:
 def read(path: Path) -> dict:
     """What `save` wrote. Raises Damaged for anything else."""
     try:
-        with zipfile.ZipFile(path) as members:
-            if members.testzip() is not None:  # torch.load does not look at checksums
-                raise Damaged(f"{path} is damaged")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, RuntimeError, EOFError, LookupError, struct.error, pickle.UnpicklingError):
-        raise Damaged(f"{path} is damaged") from None
+        content = io.BytesIO(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        with zipfile.ZipFile(content) as members:
+            if members.testzip() is not None:  # torch.load does not look at checksums
+                raise Damaged(f"{path} is damaged")
+        content.seek(0)
+        checkpoint = torch.load(content, map_location="cpu", weights_only=True)
+    except Damaged:
+        raise
+    except BROKEN:
+        raise Damaged(f"{path} is damaged") from None
     whole = isinstance(checkpoint, dict) and checkpoint.keys() == FIELDS.keys()
     whole = whole and all(
         isinstance(checkpoint[name], kind) and not isinstance(checkpoint[name], bool) for name, kind in FIELDS.items()
@@ -136,13 +151,17 @@ def read(path: Path) -> dict:
 
 
 def _check_identity(theirs, ours, folder):
+    theirs = {str(name): value if isinstance(value, PLAIN) else repr(value) for name, value in theirs.items()}
     differences = [
         f"{name} {theirs.get(name)}, not {ours.get(name)}"
         for name in {**ours, **theirs}
         if theirs.get(name) != ours.get(name)
     ]
     if differences:
-        raise ValueError(f"{folder} holds another run: {'; '.join(differences)}")
+        raise ValueError(f"{folder} holds another run: {' '.join('; '.join(differences).split())}")
+
+
+PLAIN = (str, int, float, dict, type(None))
 
 
 def restore(run: Run, checkpoint: dict, folder: Path) -> None:
@@ -151,24 +170,29 @@ def restore(run: Run, checkpoint: dict, folder: Path) -> None:
     A sum comes out differently on another number of threads, so torch goes on, in this process, with as many as the run
     began with.
     """
+    mine = run.optimizer.state_dict()["param_groups"]
     try:
         run.model.load_state_dict(checkpoint["weights"])
+        if _but_rates(checkpoint["optimizer"]["param_groups"]) != _but_rates(mine):
+            raise ValueError("its optimizer has other settings")
         run.optimizer.load_state_dict(checkpoint["optimizer"])
-        tensors = [
-            (value, parameter)
-            for parameter, state in run.optimizer.state.items()
-            for value in state.values()
-            if isinstance(value, torch.Tensor)
-        ]
-        epochs = [row["epoch"] for row in checkpoint["history"] if row.keys() >= ROW]
+        for group in run.optimizer.param_groups:
+            for parameter in group["params"] if group["momentum"] else []:
+                if run.optimizer.state[parameter]["momentum_buffer"].shape != parameter.shape:
+                    raise ValueError("its momentum has another shape")
+        json.dumps(checkpoint["stretches"])
+        rows = [row for row in checkpoint["history"] if all(type(row[name]) in (int, float) for name in ROW)]
+        epochs = [row["epoch"] for row in rows]
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"the checkpoint in {folder} does not fit this network: {reason}") from None
-    if not all(value.shape in ((), parameter.shape) for value, parameter in tensors):
-        raise ValueError(f"the checkpoint in {folder} does not fit this network: its optimizer is another's")
-    if epochs != list(range(1, len(checkpoint["history"]) + 1)) or len(epochs) > run.recipe.epochs:
+    if epochs != list(range(1, max(1, len(checkpoint["history"])) + 1)) or len(epochs) > run.recipe.epochs:
         raise ValueError(f"the checkpoint in {folder} does not fit this run: its history is another's")
     if not 0 < checkpoint["threads"] <= MOST_THREADS:
         raise ValueError(f"the checkpoint in {folder} was made by {checkpoint['threads']} threads; expected 1 or more")
     run.history = checkpoint["history"]
     torch.set_num_threads(checkpoint["threads"])
+
+
+def _but_rates(groups):
+    return [{name: value for name, value in group.items() if name != "lr"} for group in groups]

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import sys
 import time
 from collections.abc import Iterator
 
@@ -44,12 +45,9 @@ def fit(
     mode.
     Raises ValueError for a recipe or data that make no sense (NaN in images among them), Diverged for a loss of NaN.
     """
-    kinds = {"model": nn.Module, "train": Dataset, "validation": Dataset, "recipe": Recipe}
-    for (name, kind), value in zip(kinds.items(), (model, train, validation, recipe), strict=True):
-        if not isinstance(value, kind):
-            hint = ": recipe_for(name, data, model) gives one" if kind is Recipe else ""
-            came = " ".join(f"{value!r:.60}".split())
-            raise ValueError(f"{name} is {came}; expected a {kind.__name__}{hint}")
+    evaluation.check_kinds(model=(model, nn.Module), train=(train, Dataset), validation=(validation, Dataset))
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"recipe is {recipe!r}; expected a Recipe: recipe_for(name, data, model) gives one")
     run = Run(model, train, validation, recipe, seed, pick_device(device), precision)
     for _ in run.epochs(quiet=quiet):
         pass
@@ -93,7 +91,8 @@ class Run:
         until = self.recipe.epochs if until is None else until
         images = self.train.steps * self.recipe.batch_size
         done = len(self.history)
-        with tqdm(total=until * images, initial=done * images, unit=" images", unit_scale=True, disable=quiet) as bar:
+        off = quiet or sys.stderr is None
+        with tqdm(total=until * images, initial=done * images, unit=" images", unit_scale=True, disable=off) as bar:
             while len(self.history) < until:
                 row = self.epoch(bar)
                 bar.set_postfix_str(f"epoch {row['epoch']}: validation {row['validation_accuracy']:.1%}")

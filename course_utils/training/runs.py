@@ -2,18 +2,16 @@
 
 import dataclasses
 import json
-import platform
 import shlex
-import subprocess
+import zlib
 from pathlib import Path
 
+import safetensors
 import safetensors.torch
-import torch
 from tqdm.auto import tqdm
 
-import course_utils
 from course_utils import datasets, machine, models
-from course_utils.evaluation import evaluate
+from course_utils.evaluation import check_kinds, evaluate
 from course_utils.files import ROOT, write
 from course_utils.training import checkpoints
 from course_utils.training.loop import Run
@@ -59,15 +57,21 @@ def train(
     written; KeyboardInterrupt that says how to go on.
     """
     world = world_size()
+    check_kinds(model=(model, str), data=(data, str), recipe=(recipe, str), resume=(resume, bool))
+    settings, options = settings or {}, model_options or {}
+    check_kinds(settings=(settings, dict), model_options=(options, dict), stop_after=(stop_after or 1, int))
+    check_kinds(out=(str(out) if isinstance(out, Path) else out or "", str))
+    unknown = [option for option in options if option not in models.options(model)]
+    if unknown:
+        raise ValueError(f"{model} has no option {unknown[0]!r}; it has {', '.join(models.options(model)) or 'none'}")
     place = machine.pick_device(device)
-    chosen = _changed(recipe_for(recipe, data, model), {"epochs": epochs, "batch_size": batch_size}, settings or {})
+    chosen = _changed(recipe_for(recipe, data, model), {"epochs": epochs, "batch_size": batch_size}, settings)
     stop_after = chosen.epochs if stop_after is None else stop_after
     if not 1 <= stop_after <= chosen.epochs:
         raise ValueError(f"stop_after is {stop_after}; expected 1 to {chosen.epochs}, the number of epochs")
-    options = dict(model_options or {})
     identity = {
         "model": model,
-        "model_options": options,
+        "model_options": dict(options),
         "data": data,
         "recipe": recipe,
         "seed": machine.check_seed(seed),
@@ -101,8 +105,9 @@ def _refuse_used(folder):
 
 
 def _start(identity, recipe, device):
-    """A Run of a freshly initialized model."""
+    """A Run of a freshly initialized model; the checksum of its images joins its identity."""
     train, validation = (datasets.load(identity["data"], split) for split in ("train", "validation"))
+    identity["images (CRC-32)"] = zlib.crc32(train.images.contiguous().numpy().tobytes())
     machine.seed_everything(identity["seed"])
     sizes = {"num_classes": len(train.classes), "in_channels": train.images.shape[1]}
     model = models.build(identity["model"], **sizes, **identity["model_options"])
@@ -121,33 +126,36 @@ def _train(run, identity, folder, stop_after, resume):
                 return finished
     else:
         _refuse_used(folder)  # once more, now that nobody else can be at work in it
-    stretches = [*stretches, {"first_epoch": len(run.history) + 1, **circumstances(run.device)}]
+    kept = len(run.history)
+    stretches = [*stretches, {"first_epoch": kept + 1, **machine.circumstances(run.device)}]
     try:
         for row in run.epochs(stop_after):
             checkpoints.save(folder, run, identity, stretches)
+            kept = len(run.history)
             _write_record(folder, _record(run, identity, stretches))
             tqdm.write(_line(row, run.recipe.epochs))
         return _finish(run, identity, stretches, folder)
     except KeyboardInterrupt:
-        done = len(run.history)
-        kept = f"after epoch {done} of {run.recipe.epochs}: the same call with --resume goes on in {folder}"
-        raise KeyboardInterrupt(f"interrupted {kept if done else 'in the first epoch: nothing is kept'}") from None
+        how = f"after epoch {kept} of {run.recipe.epochs}: the same call with --resume goes on in {folder}"
+        raise KeyboardInterrupt(f"interrupted {how if kept else 'in the first epoch: nothing is kept'}") from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        if not checkpoints.holds_run(folder):
-            raise
-        reason = error.strerror or error
-        raise OSError(f"{reason}: once that is mended, the same call with --resume goes on in {folder}") from error
+        how = f"with --resume goes on in {folder}" if kept else "starts anew"
+        raise OSError(f"{error.strerror or error}: once that is mended, the same call {how}") from error
 
 
 def _finished(run, identity, folder):
     """The record of a run that is at its end, its test images looked at; None for any other."""
-    if len(run.history) < run.recipe.epochs or not (folder / "model.safetensors").exists():
+    if len(run.history) < run.recipe.epochs:
         return None
     try:
+        with safetensors.safe_open(folder / "model.safetensors", "pt") as weights:
+            whole = set(weights.keys()) == run.model.state_dict().keys()
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         said = f"{folder} holds this run, finished: test accuracy {record['test_accuracy']:.2%}"
-        same = record["epochs"] == run.history and record["command"] == command(identity)
-    except (OSError, ValueError, LookupError, TypeError):
+        same = whole and record["epochs"] == run.history and record["command"] == command(identity)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, safetensors.SafetensorError):
         return None
     if same:
         print(said)
@@ -158,6 +166,7 @@ def _finish(run, identity, stretches, folder):
     """Once all epochs are done: the weights on their own, and the one look at the test split. Returns the record."""
     record = _record(run, identity, stretches)
     if len(run.history) < run.recipe.epochs:
+        _write_record(folder, record)
         print(f"stopped after epoch {len(run.history)} of {run.recipe.epochs}; --resume goes on in {folder}")
         return record
     weights = {name: value.cpu().contiguous() for name, value in run.model.state_dict().items()}
@@ -199,34 +208,6 @@ def command(identity: dict) -> str:
         if identity[name] != getattr(recipe, name):
             words += ["--set", f"{name}={identity[name]}"]
     return shlex.join(words)
-
-
-def circumstances(device: torch.device) -> dict:
-    """Where and with what a stretch of a run, or an experiment, is made."""
-    return {
-        "commit": _commit(),
-        "hardware": machine.hardware(device),
-        "versions": {
-            "course_utils": course_utils.__version__,
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),  # else a class of its own
-            "cuda": torch.version.cuda if device.type == "cuda" else None,
-        },
-    }
-
-
-def _commit():
-    """The commit of the course that runs, with a + where files were changed since; None outside of a clone."""
-    git = ["git", "-C", str(ROOT)]
-    try:
-        top = subprocess.run([*git, "rev-parse", "--show-toplevel", "HEAD"], capture_output=True, text=True, check=True)
-        folder, commit = top.stdout.split("\n")[:2]
-        if Path(folder) != ROOT:  # installed somewhere below another project's clone
-            return None
-        changes = subprocess.run([*git, "status", "--porcelain", "-uno", "--", "course_utils"], capture_output=True)
-    except (OSError, subprocess.CalledProcessError, ValueError):
-        return None
-    return commit + ("+" if changes.stdout else "")
 
 
 def _line(row, epochs):

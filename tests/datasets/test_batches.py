@@ -162,3 +162,31 @@ def test_large_images_do_not_fit():
 def test_a_batch_larger_than_the_set(batch_size):
     with pytest.raises(ValueError, match=f"batch_size is {batch_size}; for 100 images expected 1 to 100"):
         Batches(few("digits", "train"), CPU, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("size", ["32", 32.0, (32, 32), [32], 0, -1, True])
+def test_a_size_is_a_side_in_pixels(size):
+    refused("the model's input_size is .*; expected the side of its images, in pixels", size)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": IMAGES.numpy()}, "the images of digits are a ndarray; expected a tensor"),
+        ({"labels": LABELS.tolist()}, "the labels of digits are a list; expected a tensor"),
+        ({"labels": None}, "the labels of digits are a NoneType; expected a tensor"),
+        ({"images": IMAGES.to("meta")}, "the images of digits are a Tensor; expected a tensor"),
+        ({"classes": 10}, "the classes of digits are 10; expected a tuple of names"),
+        ({"mean": 0.5}, "the mean of .* is 0.5; expected a tuple, a number a channel"),
+        ({"std": (None,)}, r"the std of .* is \(None,\); expected a tuple"),
+        ({"mean": ("a",)}, r"the mean of .* is \('a',\); expected a tuple"),
+    ],
+)
+def test_data_of_another_kind(changes, message):
+    refused(message, **changes)
+
+
+def test_a_shift_is_at_most_half_the_side():
+    Batches(few("digits", "train"), CPU, shift=16)
+    with pytest.raises(ValueError, match="shift is 17; for images of digits expected at most 16 pixels"):
+        Batches(few("digits", "train"), CPU, shift=17)

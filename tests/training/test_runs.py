@@ -258,6 +258,18 @@ def test_resume_starts_anew_where_there_is_nothing(tmp_path):
     assert same(weights(tmp_path / "plain"), weights(tmp_path / "resumed"))
 
 
+def flipped_behind(offset, bit):
+    """One bit changed in what the zip file says of itself, counted from where its table of contents begins."""
+
+    def flip(content):
+        start = content.rindex(b"PK\x05\x06")
+        table = int.from_bytes(content[start + 16 : start + 20], "little")
+        place = table + offset
+        return content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
+
+    return flip
+
+
 def flipped(content):
     """One bit changed in the middle of the weights."""
     return content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
@@ -266,6 +278,8 @@ def flipped(content):
 @pytest.mark.parametrize(
     "damage",
     [
+        flipped_behind(46, 7),
+        flipped_behind(10, 3),
         flipped,
         lambda content: b"",
         lambda content: content[:-1],
@@ -273,7 +287,7 @@ def flipped(content):
         lambda content: b"no checkpoint at all",
         lambda content: pickle.dumps({"weights": 1}),
     ],
-    ids=["a bit flipped", "empty", "a byte short", "half", "text", "pickle"],
+    ids=["a name", "a method", "a bit flipped", "empty", "a byte short", "half", "text", "pickle"],
 )
 def test_a_damaged_checkpoint(tmp_path, capsys, damage):
     run(tmp_path, epochs=2, stop_after=1)
@@ -486,14 +500,26 @@ def test_a_finished_run_is_not_run_again_nor_its_test_images_looked_at(tmp_path,
         lambda record: record | {"test_accuracy": None},
         lambda record: record | {"command": "python -m course_utils train another"},
         lambda record: record | {"epochs": []},
+        lambda record: eval("[" * 50 + "]" * 50),
     ],
 )
-def test_a_record_that_is_another_s_is_written_again(tmp_path, spoil):
+def test_a_record_that_is_anothers_is_written_again(tmp_path, spoil):
     record = run(tmp_path, epochs=1)
     (tmp_path / "run.json").write_text(json.dumps(spoil(record)))
     again = run(tmp_path, epochs=1, resume=True)
     assert (again["test_accuracy"], again["epochs"]) == (record["test_accuracy"], record["epochs"])
     assert json.loads((tmp_path / "run.json").read_text()) == again
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, Path.touch, lambda path: path.write_bytes(b"")])
+def test_weights_that_were_lost_are_written_again(tmp_path, spoil):
+    run(tmp_path, epochs=1)
+    kept = {name: value.clone() for name, value in weights(tmp_path).items()}
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"")
+    spoil(path)
+    run(tmp_path, epochs=1, resume=True)
+    assert same(weights(tmp_path), kept)
 
 
 # ---- Checkpoints that are another's
@@ -520,6 +546,18 @@ def other_momentum(path):
     edited(path, optimizer=optimizer)
 
 
+def other_settings(path):
+    optimizer = torch.load(path, weights_only=True)["optimizer"]
+    optimizer["param_groups"][0]["momentum"] = 0.0
+    edited(path, optimizer=optimizer)
+
+
+def no_momentum(path):
+    optimizer = torch.load(path, weights_only=True)["optimizer"]
+    del optimizer["state"][0]
+    edited(path, optimizer=optimizer)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -538,16 +576,23 @@ def other_momentum(path):
         (other_optimizer, "does not fit this network"),
         (other_momentum, "does not fit this network"),
         (lambda path: edited(path, optimizer={}), "does not fit this network"),
-        (lambda path: edited(path, history=[{"epoch": 7}]), "does not fit this run"),
+        (lambda path: edited(path, history=[{"epoch": 7}]), "does not fit this network"),
         (lambda path: edited(path, history=None), "no checkpoint of this version"),
-        (lambda path: edited(path, history=[{"epoch": e} for e in (1, 2, 3)]), "does not fit this run"),
+        (lambda path: edited(path, history=[{"epoch": e} for e in (1, 2, 3)]), "does not fit this network"),
         (lambda path: edited(path, threads="two"), "no checkpoint of this version"),
         (lambda path: edited(path, threads=True), "no checkpoint of this version"),
         (lambda path: edited(path, threads=0), "was made by 0 threads; expected 1 or more"),
         (lambda path: edited(path, threads=-1), "was made by -1 threads"),
         (lambda path: edited(path, threads=2**40), "threads; expected 1 or more"),
-        (lambda path: edited(path, history=[{"epoch": 1}]), "does not fit this run: its history"),
+        (lambda path: edited(path, history=[{"epoch": 1}]), "does not fit this network: 'train_loss'"),
         (lambda path: edited(path, history=[1]), "does not fit this network"),
+        (lambda path: edited(path, history=[]), "does not fit this run"),
+        (lambda path: edited(path, history=[dict.fromkeys(checkpoints.ROW, torch.ones(1))]), "does not fit this run"),
+        (lambda path: edited(path, stretches=[torch.ones(1)]), "does not fit this network"),
+        (lambda path: edited(path, identity={"model": torch.ones(2)}), "holds another run: "),
+        (lambda path: edited(path, identity={"model": "a\nb"}), "holds another run: "),
+        (other_settings, "does not fit this network: its optimizer has other settings"),
+        (no_momentum, "does not fit this network"),
         (lambda path: edited(path, weights={1: 2}), "does not fit this network"),
         (lambda path: edited(path, stretches=7), "no checkpoint of this version"),
     ],
@@ -590,6 +635,101 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken(tmp_path, capsys, lost)
     assert (said in capsys.readouterr().out) == (not lost)
     assert same(weights(folder), weights(tmp_path / "unbroken"))
     assert learned(resumed["epochs"]) == learned(unbroken["epochs"])
+
+
+def test_after_a_damaged_checkpoint_the_good_one_is_not_lost(tmp_path, monkeypatch):
+    """Whatever happens to the next one."""
+    unbroken = run(tmp_path / "unbroken")
+    folder = tmp_path / "broken"
+    run(folder, stop_after=2)
+    (folder / "checkpoint.pt").write_bytes(b"torn")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left on device: once that is mended"):
+            run(folder, resume=True)
+    assert learned(run(folder, resume=True)["epochs"]) == learned(unbroken["epochs"])
+    assert same(weights(folder), weights(tmp_path / "unbroken"))
+
+
+def test_files_of_the_users_own_stay(tmp_path):
+    (tmp_path / ".thesis.pdf.part").write_text("precious")
+    (tmp_path / ".folder.part").mkdir()
+    (tmp_path / ".run.json.123.part").write_text("left by a killed run")
+    run(tmp_path, epochs=1)
+    assert {path.name for path in tmp_path.iterdir()} == (FILES - {"checkpoint.before.pt"}) | {
+        ".thesis.pdf.part",
+        ".folder.part",
+    }
+
+
+def test_other_images_of_the_same_name_are_another_run(tmp_path, capsys, monkeypatch):
+    run(tmp_path, epochs=2, stop_after=1)
+
+    def darker(name, split):
+        dataset = few(name, split)
+        return replace(dataset, images=dataset.images // 2)
+
+    monkeypatch.setattr(datasets, "load", darker)
+    line = refusal(capsys, "lenet5_simple", "--data", "digits", "--epochs", 2, "--out", tmp_path, "--resume")
+    assert re.search(r"holds another run: images \(CRC-32\) \d+, not \d+", line)
+
+
+def test_what_is_kept_is_what_was_saved(tmp_path, monkeypatch):
+    """Ctrl-C while a checkpoint is written; and a kill between the checkpoint and the record."""
+    real = checkpoints.save
+
+    def interrupted(folder, run, *given):
+        if len(run.history) == 2:
+            raise KeyboardInterrupt
+        real(folder, run, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="interrupted after epoch 1 of 4"):
+            run(tmp_path)
+    (tmp_path / "run.json").unlink()
+    run(tmp_path, stop_after=1, resume=True)
+    assert len(json.loads((tmp_path / "run.json").read_text())["epochs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": ["lenet5"]}, "model is \\['lenet5'\\]; expected a str"),
+        ({"data": 3}, "data is 3; expected a str"),
+        ({"recipe": None}, "recipe is None; expected a str"),
+        ({"settings": ["epochs=1"]}, "settings is .*; expected a dict"),
+        ({"model_options": "x"}, "model_options is 'x'; expected a dict"),
+        ({"model_options": {"num_classes": 3}}, "lenet5_simple has no option 'num_classes'"),
+        ({"model_options": {1: 2}}, "lenet5_simple has no option 1"),
+        ({"stop_after": "1"}, "stop_after is '1'; expected a int"),
+        ({"resume": "no"}, "resume is 'no'; expected a bool"),
+        ({"out": 3}, "out is 3; expected a str"),
+        ({"settings": {"shift": 3000}}, "shift is 3000; for images of digits expected at most 16 pixels"),
+        ({"settings": {"shift": 10**30}}, "expected at most 16 pixels"),
+    ],
+)
+def test_arguments_of_another_kind(tmp_path, options, message):
+    given = {"model": "lenet5_simple", "data": "digits", "out": tmp_path / "run"} | options
+    with pytest.raises(ValueError, match=message):
+        training.train(given.pop("model"), given.pop("data"), **given)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX shells only")
+@pytest.mark.parametrize("stream", ["2>&-", "1>&-", "2>&- 1>&-"])
+def test_streams_that_are_closed(tmp_path, stream):
+    folder = tmp_path / "π\nrun"
+    command = (
+        f"{sys.executable} -m course_utils train lenet5_simple --data digits --set epochs=1 --out '{folder}' {stream}"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    assert subprocess.run(["sh", "-c", command], env=environment, capture_output=True).returncode == 0
+    assert (folder / "model.safetensors").exists()
 
 
 def test_a_run_goes_on_with_as_many_threads_and_says_where_it_ran(tmp_path, monkeypatch):

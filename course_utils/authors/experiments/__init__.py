@@ -123,7 +123,7 @@ def _made(name, data):
     """How a record comes about: the command that makes it again, and with what; on one thread, whatever there is."""
     import torch  # here, so that a wrong argument is said at once
 
-    from course_utils.training.runs import circumstances
+    from course_utils.machine import circumstances
 
     torch.set_num_threads(1)
     return {

@@ -64,6 +64,11 @@ def grade(args):
     grade(args.chapter, args.submissions, args.out)
 
 
+def example(words):
+    """The end of a help that is an example only."""
+    return lambda: f"example:\n  python -m course_utils {words}\n"
+
+
 def data_names():
     from course_utils import datasets
 
@@ -78,8 +83,11 @@ example:
 def train_names():
     from course_utils import datasets, models, training
 
-    options = [f"  {name}: {', '.join(models.options(name))}" for name in models.available()]
-    return f"""models, and their options:
+    options = [
+        f"  {name}: {', '.join(f'{option}={default}' for option, default in models.options(name).items())}"
+        for name in models.available()
+    ]
+    return f"""models, and their options with their defaults:
 {chr(10).join(options)}
 data sets: {", ".join(datasets.available())}, folder:PATH
 recipes: {", ".join(training.RECIPES)}
@@ -141,19 +149,19 @@ def parser():
         sub.set_defaults(function=function)
         return sub
 
-    command(lab, "open the course in JupyterLab, in a copy of your own in work/")
+    command(lab, "open the course in JupyterLab, in a copy of your own in work/", example("lab"))
 
-    sub = command(fresh, "a clean copy of a chapter beside yours")
+    sub = command(fresh, "a clean copy of a chapter beside yours", example("fresh 06"))
     sub.add_argument("chapter", metavar="NN", help="the chapter's number, for example 06")
 
-    command(doctor, "what this machine can run, what is missing, how to mend it")
+    command(doctor, "what this machine can run, what is missing, how to mend it", example("doctor"))
 
     sub = command(data, "fetch and verify a data set", data_names)
-    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("name", metavar="NAME", help="a data set, see below")
 
     sub = command(train, "train a model and keep its record", train_names)
-    sub.add_argument("model", metavar="MODEL")
-    sub.add_argument("--data", required=True, metavar="NAME")
+    sub.add_argument("model", metavar="MODEL", help="the name of a model, see below")
+    sub.add_argument("--data", required=True, metavar="NAME", help="the name of a data set, see below")
     sub.add_argument("--recipe", default="quick", metavar="NAME", help="default: quick")
     sub.add_argument("--epochs", type=int, metavar="N", help="total number; fixes the schedule (default: the recipe's)")
     sub.add_argument("--stop-after", type=int, metavar="K", help="end early, after epoch K (default: the last)")
@@ -174,12 +182,13 @@ def parser():
         help="float32 or bfloat16 (default: bfloat16 on a GPU that has it and on a CPU with AMX, else float32)",
     )
 
-    sub = command(release, "student versions of a chapter's exercises, or of all")
-    sub.add_argument("chapter", metavar="CHAPTER|all")
-    sub.add_argument("--out", required=True, metavar="DIR")
+    sub = command(release, "student versions of a chapter's exercises, or of all", example("release 06 --out class"))
+    sub.add_argument("chapter", metavar="CHAPTER|all", help="the chapter's number, for example 06")
+    sub.add_argument("--out", required=True, metavar="DIR", help="the notebooks appear here")
 
-    sub = command(grade, "grade a folder of submissions in a sandbox")
-    sub.add_argument("chapter", metavar="CHAPTER")
+    grading = example("grade 06 --submissions handed-in --out graded")
+    sub = command(grade, "grade a folder of submissions in a sandbox", grading)
+    sub.add_argument("chapter", metavar="CHAPTER", help="the chapter's number, for example 06")
     sub.add_argument("--submissions", required=True, metavar="DIR", help="DIR/STUDENT/NN_topic.ipynb")
     sub.add_argument("--out", required=True, metavar="DIR", help="grades.csv and feedback/ appear here")
     return top

@@ -40,7 +40,9 @@ def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as end:
         command_line.main([command, "--help"])
     assert end.value.code == 0
-    assert f"usage: python -m course_utils {command}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"usage: python -m course_utils {command}" in said
+    assert re.search(rf"examples?:\n  python -m course_utils {command}", said)
 
 
 def test_the_help_of_train_names_what_it_takes(capsys):

@@ -53,7 +53,7 @@ RECIPES = {
         # lenet5_simple in three does not learn; 0.025 is level with 0.05. Half the epochs: 97.0 and 96.0; twice as
         # many gain 0.7. Digits are written off the middle, hence the shift, though 0 and 4 pixels come out level.
         ("digits", ANY): Recipe(epochs=12, batch_size=32, learning_rate=0.05, shift=2),
-        # Likewise (an image of 500 is 0.2 points): 98.1 and 97.0%, in three to four seconds on a core. Without the shift
+        # Likewise (an image of 500 is 0.2 points): 98.1 and 97.0%, in 3 to 4 seconds on a core. Without the shift
         # 97.6 and 96.5; two epochs 95.4 and 95.0; eight 98.5 for lenet5_simple; at a rate of 0.1 94.1 and 95.6.
         ("mnist-mini", ANY): Recipe(epochs=4, batch_size=32, learning_rate=0.05, shift=2),
         (ANY, ANY): Recipe(epochs=4),  # a first look at data that have no line of their own

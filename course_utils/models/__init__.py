@@ -18,7 +18,7 @@ def available() -> list[str]:
 
 def options(name: str) -> dict[str, Any]:
     """The options of a model, beside its classes and channels, with their defaults. ValueError for an unknown name."""
-    if name not in _BUILDERS:
+    if not isinstance(name, str) or name not in _BUILDERS:
         raise ValueError(f"no model is called {name!r}; there are {', '.join(_BUILDERS)}")
     parameters = inspect.signature(_BUILDERS[name]).parameters.values()
     return {parameter.name: parameter.default for parameter in parameters if parameter.name not in _SIZES}

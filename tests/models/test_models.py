@@ -51,6 +51,12 @@ def test_unknown_name_lists_the_known_ones():
         models.build("lenet6")
 
 
+@pytest.mark.parametrize("name", [["lenet5"], None, 5, b"lenet5"])
+def test_a_name_is_a_word(name):
+    with pytest.raises(ValueError, match=r"no model is called .*; there are lenet5, lenet5_simple"):
+        models.build(name)
+
+
 def test_unknown_option_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"lenet5_simple has no option 'head'; it has activation, pooling"):
         models.build("lenet5_simple", head="linear")

@@ -539,7 +539,7 @@ def test_make_passes_on_nothing_that_leads_python_astray(tmp_path):
     python.write_text('#!/bin/sh\necho "<$PYTHONPATH$PYTHONHOME$PYTHONOPTIMIZE>" "$@"\n')
     python.chmod(0o755)
     odd = {"PYTHONPATH": "/x", "PYTHONHOME": "/x", "PYTHONOPTIMIZE": "2"}
-    command = ["make", "environment", f"PYTHON={python}"]
+    command = ["make", "--no-print-directory", "environment", f"PYTHON={python}"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **odd})
     assert run.stdout == "<> course_utils/setup/bootstrap.py\n"
 

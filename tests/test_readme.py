@@ -54,7 +54,7 @@ def test_row_of_runs(model):
 
 def test_seconds_of_runs():
     seconds = [run["seconds"] for run in load_runs("lenet5_simple-fashion-mnist-seed*")]
-    assert "took one to four minutes" in README and all(60 <= s <= 240 for s in seconds)
+    assert "took one to two minutes" in README and all(60 <= s <= 120 for s in seconds)
 
 
 def test_links_lead_somewhere():

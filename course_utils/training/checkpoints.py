@@ -24,7 +24,8 @@ FIELDS: dict[str, type] = {"format": int, "identity": dict, "threads": int, "str
 FIELDS |= {"weights": dict, "optimizer": dict, "history": list}
 
 
-ROW = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
+ROW = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+ROW += ("images_per_second", "seconds")  # what each row of a history holds
 MOST_THREADS = 4096
 
 

@@ -49,6 +49,9 @@ def train(args):
         resume=args.resume,
         device=args.device,
         precision=args.precision,
+        compile=args.compile,
+        deterministic=args.deterministic,
+        sync_batch_norm=args.sync_batch_norm,
     )
 
 
@@ -179,8 +182,11 @@ def parser():
     sub.add_argument(
         "--precision",
         metavar="P",
-        help="float32 or bfloat16 (default: bfloat16 on a GPU that has it and on a CPU with AMX, else float32)",
+        help="float32, bfloat16 or float64 (default: bfloat16 on hardware that multiplies it by itself, else float32)",
     )
+    sub.add_argument("--compile", action="store_true", help="let torch compile the model first: pays on a GPU")
+    sub.add_argument("--deterministic", action="store_true", help="the same bits each time, on a GPU as well")
+    sub.add_argument("--sync-batch-norm", action="store_true", help="one batch norm for all processes, on GPUs")
 
     sub = command(release, "student versions of a chapter's exercises, or of all", example("release 06 --out class"))
     sub.add_argument("chapter", metavar="CHAPTER|all", help="the chapter's number, for example 06")

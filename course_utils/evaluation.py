@@ -8,19 +8,30 @@ from course_utils.datasets import Dataset
 from course_utils.datasets.batches import Batches
 from course_utils.machine import autocast, pick_device, pick_precision
 
+BATCH = 500  # images at once
+TTA = ("none", "flip", "shift")  # test-time augmentation
+
 
 def predict(
-    model: nn.Module, dataset: Dataset, *, device: str | None = None, precision: str | None = None
+    model: nn.Module,
+    dataset: Dataset,
+    *,
+    tta: str = "none",
+    device: str | None = None,
+    precision: str | None = None,
 ) -> torch.Tensor:
     """The model's outputs on a Dataset: N x classes, float32, on the CPU. The model ends in eval mode.
 
-    Raises ValueError for data that make no sense or that the model cannot take, an unknown device or precision.
+    tta: the mean of outputs, see `look`. Raises ValueError for data that make no sense or that the model cannot take,
+    an unknown tta, device or precision.
     """
     check_kinds(model=(model, nn.Module), dataset=(dataset, Dataset))
+    if tta not in TTA:
+        raise ValueError(f"tta is {tta!r}; expected {' or '.join(TTA)}")
     place = pick_device(device)
     batches = Batches(dataset, place, getattr(model, "input_size", None))
     check_fit(model.to(place), batches)
-    return outputs(model, batches, pick_precision(precision, place)).cpu()
+    return outputs(model, batches, pick_precision(precision, place), tta).cpu()
 
 
 def evaluate(
@@ -39,11 +50,33 @@ def check_kinds(**given: tuple[object, type]) -> None:
 
 
 @torch.no_grad()
-def outputs(model: nn.Module, batches: Batches, precision: str) -> torch.Tensor:
-    """The model's outputs on all images in their order: N x classes, float32. Leaves the model in eval mode."""
+def outputs(
+    model: nn.Module, batches: Batches, precision: str, tta: str = "none", rank: int = 0, world: int = 1
+) -> torch.Tensor:
+    """The model's outputs on all images in their order, or a process's share of them: N x classes, float32.
+
+    Leaves the model in eval mode.
+    """
     model.eval()
     with autocast(precision, batches.device):
-        return torch.cat([model(images) for images, _ in batches.in_order()]).float()
+        parts = [look(model, images, tta) for images, _ in batches.in_order(BATCH, rank, world)]
+    return torch.cat(parts).float() if parts else torch.empty(0)  # more processes than batches
+
+
+def look(model: nn.Module, images: torch.Tensor, tta: str) -> torch.Tensor:
+    """The model's outputs on a batch, with test-time augmentation: N x classes.
+
+    "flip": the mean over each image and its mirror image. "shift": that, half of it from the image as it stands and a
+    quarter each from the image moved by a pixel down and right, and up and left, its border reflected (Jordan 2024,
+    "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.5: `multi-crop`).
+    """
+    if tta == "none":
+        return model(images)
+    if tta == "flip":
+        return (model(images) + model(images.flip(3))) / 2
+    padded = F.pad(images, (1, 1, 1, 1), mode="reflect")
+    moved = look(model, padded[:, :, :-2, :-2], "flip") + look(model, padded[:, :, 2:, 2:], "flip")
+    return look(model, images, "flip") / 2 + moved / 4
 
 
 def measure(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
@@ -58,7 +91,7 @@ def measure(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
 def check_fit(model: nn.Module, batches: Batches) -> None:
     """Raises ValueError if the model cannot take these images or has too few outputs for their labels."""
     count = min(2, len(batches))  # two, for a model may take the mean over its batch
-    images, _ = batches.batch(torch.arange(count, device=batches.device))
+    images = batches.first(count)
     what = f"images of {' x '.join(map(str, images.shape[1:]))} ({batches.name})"
     model.eval()
     try:

@@ -1,4 +1,4 @@
-"""Batches cut out of a whole data set that lies on the device as one tensor, shifted, flipped and normalized there.
+"""Batches cut out of a whole data set that lies on the device as one tensor, augmented and normalized there.
 
 An epoch's order and augmentation are drawn from generators seeded by (seed, epoch, purpose), for the whole batch; then
 the batch is divided. So what a run has seen depends on its seed and not on how many processes shared the work.
@@ -6,6 +6,7 @@ the batch is divided. So what a run has seen depends on its seed and not on how 
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -14,13 +15,26 @@ from course_utils.datasets import Dataset
 from course_utils.machine import derived_seed
 
 MOST_PADDING = 1.5  # times the image's own side
+FILLS = ("zeros", "reflect")
+
+
+class Plan(NamedTuple):
+    """What is drawn for a batch of n images: which, and how each is augmented."""
+
+    chosen: torch.Tensor  # n indices
+    shifts: torch.Tensor  # n x 2: rows and columns, from 0 on; `shift` is the middle
+    flips: torch.Tensor  # n booleans: mirrored
+    holes: torch.Tensor  # n x 2: row and column of the middle of a hole
 
 
 class Batches:
     """A Dataset on a device, its images zero-padded once to `size` (a side, in pixels; None: as they are).
 
-    `epoch` yields the training batches of an epoch, `in_order` all images once, as they are. Raises ValueError for data
-    that no model can learn from, for images that do not fit the size, and for a batch larger than the data set.
+    Training batches are shifted by up to `shift` pixels each way, over a margin of zeros or of the image's reflection;
+    mirrored, half of them at random or, alternating, each one in every other epoch; and lose a square of `cutout`
+    pixels, which becomes 0 (DeVries & Taylor 2017). `epoch` yields the training batches of an epoch, `in_order` all
+    images once, as they are. Raises ValueError for data that no model can learn from, for images that do not fit the
+    size, and for a batch larger than the data set.
     """
 
     def __init__(
@@ -32,7 +46,11 @@ class Batches:
         batch_size: int = 1,
         seed: int = 0,
         shift: int = 0,
+        fill: str = "zeros",
         flip: bool = False,
+        alternate_flip: bool = False,
+        cutout: int = 0,
+        dtype: torch.dtype = torch.float32,
     ):
         check_data(dataset)
         if batch_size > len(dataset):
@@ -45,15 +63,18 @@ class Batches:
         side = min(dataset.images.shape[2:])
         if 2 * shift > side:
             raise ValueError(f"shift is {shift}; for images of {dataset.name} expected at most {side // 2} pixels")
-        self.name, self.batch_size, self.seed, self.shift, self.flip = dataset.name, batch_size, seed, shift, flip
+        if cutout > side:
+            raise ValueError(f"cutout is {cutout}; for images of {dataset.name} expected at most {side} pixels")
+        self.name, self.batch_size, self.seed, self.shift, self.cutout = dataset.name, batch_size, seed, shift, cutout
+        self.flip, self.alternate_flip = flip or alternate_flip, alternate_flip
         self.steps = len(dataset) // batch_size  # an epoch; the few images left over wait for another order
         images = dataset.images.to(device)
         unit = 255.0 if images.dtype == torch.uint8 else 1.0
-        self.mean = unit * torch.tensor(dataset.mean, device=device).view(-1, 1, 1)
-        self.std = unit * torch.tensor(dataset.std, device=device).view(-1, 1, 1)
+        self.mean = unit * torch.tensor(dataset.mean, device=device, dtype=dtype).view(-1, 1, 1)
+        self.std = unit * torch.tensor(dataset.std, device=device, dtype=dtype).view(-1, 1, 1)
         self.labels = dataset.labels.to(device)
         self.middle = torch.tensor([shift, shift], device=device)
-        self.windows = _windows(images, dataset.name, size, shift)
+        self.windows = _windows(images, dataset.name, size, shift, fill)
 
     def __len__(self):
         return len(self.labels)
@@ -63,40 +84,67 @@ class Batches:
         return self.labels.device
 
     def batch(
-        self, chosen: torch.Tensor, shifts: torch.Tensor | None = None, flips: torch.Tensor | None = None
+        self,
+        chosen: torch.Tensor,
+        shifts: torch.Tensor | None = None,
+        flips: torch.Tensor | None = None,
+        holes: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images N x C x H x W, normalized, and labels of the indices `chosen`; shifts N x 2 from 0 on, flips N."""
+        """Images N x C x H x W of the indices `chosen`, augmented as planned and normalized, and their labels."""
         top, left = self.middle if shifts is None else shifts.T
         images = self.windows[chosen, :, top, left]
         if flips is not None:
             images = torch.where(flips.view(-1, 1, 1, 1), images.flip(3), images)
-        return (images - self.mean) / self.std, self.labels[chosen]
+        images = (images - self.mean) / self.std
+        if holes is not None:
+            images = images.masked_fill(_inside(holes, self.cutout, images.shape[2:]), 0)
+        return images, self.labels[chosen]
 
-    def plan(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """For each batch of epoch `number` (from 0): indices of its images, their shifts (N x 2, from 0), flips (N)."""
+    def plan(self, number: int) -> Iterator[Plan]:
+        """What is drawn for each batch of epoch `number` (from 0)."""
         n = len(self)
         order, augmentation = (torch.Generator().manual_seed(derived_seed(self.seed, number, k)) for k in (0, 1))
         chosen = torch.randperm(n, generator=order)
         shifts = torch.randint(2 * self.shift + 1, (n, 2), generator=augmentation)
         flips = torch.rand(n, generator=augmentation) < (0.5 if self.flip else 0)
-        parts = (part.to(self.device).split(self.batch_size) for part in (chosen, shifts, flips))
+        if self.alternate_flip:  # drawn once a run, by image; then turned round from epoch to epoch
+            once = torch.Generator().manual_seed(derived_seed(self.seed, 0, 3))
+            flips = (torch.rand(n, generator=once) < 0.5)[chosen] ^ (number % 2 == 1)
+        sides = torch.tensor(self.windows.shape[-2:])
+        holes = (torch.rand(n, 2, generator=augmentation) * sides).long()
+        parts = (part.to(self.device).split(self.batch_size) for part in (chosen, shifts, flips, holes))
         for step, batch in enumerate(zip(*parts, strict=True)):
             if step < self.steps:
-                yield batch
+                yield Plan(*batch)
 
     def epoch(self, number: int, rank: int = 0, world: int = 1) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The batches of epoch `number` (from 0), of which the process `rank` out of `world` gets its share."""
-        for chosen, shifts, flips in self.plan(number):
-            mine = slice(rank, None, world)
-            yield self.batch(chosen[mine], shifts[mine], flips[mine] if self.flip else None)
+        for plan in self.plan(number):
+            chosen, shifts, flips, holes = (part[rank::world] for part in plan)
+            yield self.batch(chosen, shifts, flips if self.flip else None, holes if self.cutout else None)
 
-    def in_order(self, batch_size: int = 500) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """All images once, in their order, unaugmented."""
-        for chosen in torch.arange(len(self), device=self.device).split(batch_size):
+    def first(self, count: int) -> torch.Tensor:
+        """The first `count` images, or all if there are fewer, unaugmented."""
+        return self.batch(torch.arange(min(count, len(self)), device=self.device))[0]
+
+    def in_order(
+        self, batch_size: int = 500, rank: int = 0, world: int = 1
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """All images once, in their order, unaugmented; the process `rank` out of `world` gets every world-th batch."""
+        for chosen in torch.arange(len(self), device=self.device).split(batch_size)[rank::world]:
             yield self.batch(chosen)
 
 
-def _windows(images, name, size, shift):
+def _inside(holes, side, size):
+    """A mask N x 1 x H x W of squares of `side` pixels around their middles, cut off at the border."""
+    (row, column), half = holes.T[..., None], side // 2
+    rows, columns = (torch.arange(length, device=holes.device) for length in size)
+    down = (rows >= row - half) & (rows < row - half + side)
+    across = (columns >= column - half) & (columns < column - half + side)
+    return (down[:, :, None] & across[:, None, :])[:, None]
+
+
+def _windows(images, name, size, shift, fill):
     """N x C x (2 shift + 1) x (2 shift + 1) x rows x columns: a view of the padded images in which a shift is an index.
 
     Raises ValueError for images that are larger than `size`, or so small that zeros would be most of the picture.
@@ -110,9 +158,20 @@ def _windows(images, name, size, shift):
             f"the {name} images are {height} x {width}; the model takes {rows} x {columns}, and zeros would be "
             f"{1 - height * width / (rows * columns):.0%} of that: take a model for small images, or larger images"
         )
-    top, left = (rows - height) // 2 + shift, (columns - width) // 2 + shift
-    bottom, right = rows + 2 * shift - height - top, columns + 2 * shift - width - left
-    return F.pad(images, (left, right, top, bottom)).unfold(2, rows, 1).unfold(3, columns, 1)
+    top, left = (rows - height) // 2, (columns - width) // 2
+    images = F.pad(images, (left, columns - width - left, top, rows - height - top))
+    if fill == "reflect":  # by indices, for F.pad does not reflect bytes
+        down, across = (_reflected(length, shift, images.device) for length in (rows, columns))
+        images = images[:, :, down][:, :, :, across]
+    else:
+        images = F.pad(images, (shift, shift, shift, shift))
+    return images.unfold(2, rows, 1).unfold(3, columns, 1)
+
+
+def _reflected(length, margin, device):
+    """The indices of a row with a margin on both sides, mirrored at its first and at its last pixel."""
+    places = torch.arange(-margin, length + margin, device=device).abs()
+    return torch.where(places < length, places, 2 * (length - 1) - places)
 
 
 def check_data(dataset: Dataset) -> None:

@@ -16,6 +16,7 @@ from course_utils.datasets.published import PUBLISHED
 from course_utils.datasets.shapes import DRAWN, draw
 from course_utils.datasets.splits import SPLITS, held_out, statistics
 
+ALL = "all"  # what is not kept for the test
 Files = tuple[tuple[str, Path], ...]  # of a published set: the name of each file, and where it lies
 
 
@@ -51,13 +52,15 @@ def load(name: str, split: str) -> Dataset:
     """The split `train`, `validation` or `test` of a data set, as a Dataset whose tensors are the caller's own.
 
     `validation` is a stratified tenth of the publisher's training set and `train` is the rest, both in the publisher's
-    order. The name "folder:PATH" is for images of one's own, see folder.py. Raises ValueError for an unknown name or
-    split, DataUnavailable where the data cannot be had.
+    order; `all` is the one and then the other, for a last run when all choices are made. Mean and standard deviation
+    are always those of `train`. The name "folder:PATH" is for images of one's own, see folder.py. Raises ValueError for
+    an unknown name or split, DataUnavailable where the data cannot be had.
     """
-    _known(split, SPLITS, "split")
+    _known(split, (*SPLITS, ALL), "split")
     arrays, classes, mean, std = _splits(name, _obtain(name))
-    images, labels = arrays[split]
-    return Dataset(name, split, torch.tensor(images), torch.tensor(labels), classes, mean, std)
+    parts = [arrays[part] for part in (("train", "validation") if split == ALL else (split,))]
+    images, labels = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
+    return Dataset(name, split, images, labels, classes, mean, std)
 
 
 def parts(name: str, split: str) -> Parts:

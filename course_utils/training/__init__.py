@@ -1,11 +1,12 @@
 """Training: `fit` for a model of one's own, `train` for one by name, with its record and its checkpoint.
 
-recipes: how to train; loop: the lesson; checkpoints: what it takes to go on; runs: by name, with a record; parallel:
-several processes.
+recipes: how to train; loop: the lesson; optimizers and averaging: what it calls; checkpoints: what it takes to go on;
+runs: by name; records: what is kept of them; parallel: several processes.
 """
 
 from course_utils.training.loop import Diverged, Run, fit
 from course_utils.training.recipes import RECIPES, Recipe, fields, learning_rate, recipe_for
-from course_utils.training.runs import load_runs, train
+from course_utils.training.records import load_runs
+from course_utils.training.runs import train
 
 __all__ = ["RECIPES", "Diverged", "Recipe", "Run", "fields", "fit", "learning_rate", "load_runs", "recipe_for", "train"]

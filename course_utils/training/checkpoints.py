@@ -18,10 +18,10 @@ from filelock import FileLock, Timeout
 from course_utils.files import write
 from course_utils.training.loop import Run
 
-FORMAT = 2  # of a checkpoint; raised when its content changes
+FORMAT = 3  # of a checkpoint; raised when its content changes
 # Of a checkpoint: what it holds, and of what kind.
 FIELDS: dict[str, type] = {"format": int, "identity": dict, "threads": int, "stretches": list}
-FIELDS |= {"weights": dict, "optimizer": dict, "history": list}
+FIELDS |= {"weights": dict, "average": dict, "optimizer": dict, "history": list}
 
 
 ROW = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -32,7 +32,7 @@ MOST_THREADS = 4096
 # What zipfile and torch.load raise of a file that is torn or altered.
 BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError, OSError, EOFError, RuntimeError)
 BROKEN += (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
-UNFINISHED = re.compile(r"\.(checkpoint(\.before)?\.pt|run\.json|model\.safetensors)\.\d+\.part")
+UNFINISHED = re.compile(r"\.(checkpoint(\.before)?\.pt|run\.json|(model|test_logits)\.safetensors)\.\d+\.part")
 
 
 class Damaged(ValueError):
@@ -84,7 +84,8 @@ def save(folder: Path, run: Run, identity: dict, stretches: list) -> None:
     Whoever is killed meanwhile, or meets a full disk, finds the last or the one before, whole.
     """
     content = io.BytesIO()
-    state = {"weights": run.model.state_dict(), "optimizer": run.optimizer.state_dict(), "history": run.history}
+    state = {"weights": run.model.state_dict(), "average": run.average.values if run.average else {}}
+    state |= {"optimizer": run.optimizer.state_dict(), "history": run.history}
     about = {"format": FORMAT, "identity": identity, "threads": torch.get_num_threads(), "stretches": stretches}
     torch.save(about | state, content)
     path, before = folder / "checkpoint.pt", folder / "checkpoint.before.pt"
@@ -178,11 +179,16 @@ def restore(run: Run, checkpoint: dict, folder: Path) -> None:
             raise ValueError("its optimizer has other settings")
         run.optimizer.load_state_dict(checkpoint["optimizer"])
         for group in run.optimizer.param_groups:
-            for parameter in group["params"] if group["momentum"] else []:
-                if run.optimizer.state[parameter]["momentum_buffer"].shape != parameter.shape:
+            for parameter in group["params"] if run.recipe.momentum else []:
+                kept = [value for value in run.optimizer.state[parameter].values() if value.ndim]  # but for counters
+                if not kept or any(value.shape != parameter.shape for value in kept):
                     raise ValueError("its momentum has another shape")
+        if run.average:
+            _restore_average(run.average.values, checkpoint["average"])
         json.dumps(checkpoint["stretches"])
-        rows = [row for row in checkpoint["history"] if all(type(row[name]) in (int, float) for name in ROW)]
+        validated = run.validation is not None
+        names = [name for name in ROW if validated or not name.startswith("validation")]
+        rows = [row for row in checkpoint["history"] if all(type(row[name]) in (int, float) for name in names)]
         epochs = [row["epoch"] for row in rows]
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -193,6 +199,14 @@ def restore(run: Run, checkpoint: dict, folder: Path) -> None:
         raise ValueError(f"the checkpoint in {folder} was made by {checkpoint['threads']} threads; expected 1 or more")
     run.history = checkpoint["history"]
     torch.set_num_threads(checkpoint["threads"])
+
+
+def _restore_average(values, kept):
+    """Copy the averaged weights that were kept over those of a fresh run."""
+    if values.keys() != kept.keys() or any(values[name].shape != kept[name].shape for name in values):
+        raise ValueError("its averaged weights are of another network")
+    for name, value in values.items():
+        value.copy_(kept[name])
 
 
 def _but_rates(groups):

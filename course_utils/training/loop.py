@@ -4,7 +4,8 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -15,9 +16,13 @@ from course_utils import evaluation
 from course_utils.datasets import Dataset
 from course_utils.datasets.batches import Batches
 from course_utils.machine import autocast, check_seed, derived_seed, keep_freed_memory, pick_device, pick_precision
+from course_utils.training.averaging import Average, keep_of
+from course_utils.training.optimizers import make_optimizer, set_rates
+from course_utils.training.parallel import ALONE, World
 from course_utils.training.recipes import Recipe, learning_rate
 
 REMEDY = "take a lower learning rate or a longer warmup, and look at the size of inputs and initial weights"
+PREPARED = 5000  # images that a model may look at before training, to whiten them
 LOOK = 20  # steps between two looks at the losses: to read a number off a GPU, Python waits until it has caught up
 
 
@@ -57,33 +62,43 @@ def fit(
 class Run:
     """Training under way: a model, its optimizer and the history so far; each call of `epoch` adds one epoch.
 
-    An epoch's order, augmentation and dropout are drawn from generators seeded by (seed, epoch, purpose). So the model,
-    the optimizer's state and the history are all that it takes to go on, and they say how far the schedule is.
+    An epoch's order, augmentation and dropout are drawn from generators seeded by (seed, epoch, purpose); dropout's
+    knows the process, too. So the model, the optimizer's state, the averaged weights and the history are all that it
+    takes to go on, and they say how far the schedule is.
     """
 
     def __init__(
         self,
         model: nn.Module,
         train: Dataset,
-        validation: Dataset,
+        validation: Dataset | None,
         recipe: Recipe,
         seed: int,
         device: torch.device,
         precision: str | None = None,
+        world: World = ALONE,
     ):
-        self.recipe, self.seed, self.device = recipe, check_seed(seed), device
+        self.recipe, self.seed, self.device, self.world = recipe, check_seed(seed), device, world
+        if recipe.batch_size % world.size:
+            raise ValueError(f"batch_size is {recipe.batch_size}; expected a multiple of {world.size}, the processes")
         self.precision = pick_precision(precision, device)
         keep_freed_memory(device)
+        self.dtype = dtype = torch.float64 if self.precision == "float64" else torch.float32
         # The faster order for convolutions. (torch's own types know no `to` with a memory format.)
-        self.model = model.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.model = model.to(device, dtype, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         size = getattr(model, "input_size", None)
-        augmentation = {"batch_size": recipe.batch_size, "seed": seed, "shift": recipe.shift, "flip": recipe.flip}
-        self.train = Batches(train, device, size, **augmentation)
-        self.validation = Batches(validation, device, size)
-        for batches in (self.train, self.validation):
+        names = ("batch_size", "shift", "fill", "flip", "alternate_flip", "cutout")
+        augmentation = {name: getattr(recipe, name) for name in names}
+        self.train = Batches(train, device, size, dtype=dtype, seed=seed, **augmentation)
+        self.validation = None if validation is None else Batches(validation, device, size, dtype=dtype)
+        for batches in filter(None, (self.train, self.validation)):
             evaluation.check_fit(model, batches)
         _check_batch_norm(model, self.train)
+        if isinstance(prepare := getattr(model, "prepare", None), Callable):
+            prepare(self.train.first(PREPARED))
         self.optimizer = make_optimizer(model, recipe)
+        self.average = None if recipe.average == "none" else Average(model)
+        self.network = world.wrap(self.model, device)
         self.history: list[dict] = []
 
     def epochs(self, until: int | None = None, quiet: bool = False) -> Iterator[dict]:
@@ -91,11 +106,12 @@ class Run:
         until = self.recipe.epochs if until is None else until
         images = self.train.steps * self.recipe.batch_size
         done = len(self.history)
-        off = quiet or sys.stderr is None
+        off = quiet or sys.stderr is None or not self.world.writes
         with tqdm(total=until * images, initial=done * images, unit=" images", unit_scale=True, disable=off) as bar:
             while len(self.history) < until:
                 row = self.epoch(bar)
-                bar.set_postfix_str(f"epoch {row['epoch']}: validation {row['validation_accuracy']:.1%}")
+                if self.validation:
+                    bar.set_postfix_str(f"epoch {row['epoch']}: validation {row['validation_accuracy']:.1%}")
                 yield row
 
     def epoch(self, bar: tqdm) -> dict:
@@ -103,12 +119,11 @@ class Run:
         start = time.perf_counter()
         done, images = len(self.history), self.train.steps * self.recipe.batch_size
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derived_seed(self.seed, done, 2))  # for dropout
+            torch.manual_seed(derived_seed(self.seed, done, 2, self.world.rank))  # for dropout
             train_loss, train_accuracy = self._train(done, bar)
         trained = time.perf_counter()
-        logits = evaluation.outputs(self.model, self.validation, self.precision)
-        validation = evaluation.measure(logits, self.validation.labels)
-        if not math.isfinite(validation["loss"]):
+        validation = self._validate(last=done + 1 == self.recipe.epochs)
+        if validation["loss"] is not None and not math.isfinite(validation["loss"]):
             raise Diverged(f"the validation loss is {validation['loss']} after epoch {done + 1}: {REMEDY}")
         row = {
             "epoch": done + 1,
@@ -125,48 +140,76 @@ class Run:
     def _train(self, done, bar):
         """The steps of an epoch, `done` epochs being done; mean loss and accuracy over its batches as they came."""
         self.model.train()
-        steps = self.train.steps
+        recipe, steps = self.recipe, self.train.steps
         losses = torch.empty(steps, device=self.device)
         hits = torch.zeros((), dtype=torch.int64, device=self.device)
-        for i, (images, labels) in enumerate(self.train.epoch(done)):
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(self.recipe, done * steps + i, self.recipe.epochs * steps)
+        for i, (images, labels) in enumerate(self.train.epoch(done, self.world.rank, self.world.size)):
+            step = done * steps + i
+            set_rates(self.optimizer, recipe, step, recipe.epochs * steps)
             with autocast(self.precision, self.device):
-                logits = self.model(images)
-                loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+                logits, *auxiliary = as_tuple(self.network(images))
+                loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+                total = loss
+                for head in auxiliary:
+                    more = F.cross_entropy(head, labels, label_smoothing=recipe.label_smoothing)
+                    total = total + self.model.auxiliary_weight * more
             self.optimizer.zero_grad()
-            loss.backward()
+            total.backward()
+            if recipe.clip:
+                nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
             self.optimizer.step()
+            self._average(step + 1)
             losses[i] = loss.detach()
             hits += (logits.argmax(1) == labels).sum()
             if i % LOOK == 0 or i == steps - 1:
                 self._refuse_divergence(losses[: i + 1], done)
-            bar.update(len(labels))
-        return losses.mean().item(), hits.item() / (steps * self.recipe.batch_size)
+            bar.update(recipe.batch_size)
+        images = steps * recipe.batch_size
+        return self.world.mean(losses).mean().item(), self.world.sum(hits).item() / images
+
+    def _average(self, step):
+        """Every few steps, `step` being done: the averaged weights follow the model's."""
+        recipe = self.recipe
+        if self.average and step % recipe.average_every == 0:
+            part = step / (recipe.epochs * self.train.steps)
+            keep = keep_of(recipe.average_decay, recipe.average_every, part)
+            self.average.update(keep, write_back=recipe.average == "lookahead")
+
+    def _validate(self, last):
+        """Loss and accuracy on the validation split; the averaged weights, if there are, stay after the last epoch."""
+        self.world.agree(self.model)
+        if self.average and last:
+            self.average.take()
+        if not self.validation:
+            self.model.eval()
+            return {"loss": None, "accuracy": None}
+        with self.average.shown() if self.average and not last else nullcontext():
+            logits = self.outputs(self.validation)
+        return evaluation.measure(logits, self.validation.labels)
+
+    def outputs(self, batches: Batches, tta: str = "none") -> torch.Tensor:
+        """The model's outputs on all images of a split, in their order, the work divided among the processes."""
+        mine = evaluation.outputs(self.model, batches, self.precision, tta, self.world.rank, self.world.size)
+        return self.world.interleave(mine, evaluation.BATCH)
 
     def _refuse_divergence(self, losses, done):
-        """Diverged, if one of the losses since the last look is NaN or infinite; names the first."""
-        finite = losses[-LOOK:].isfinite()
+        """Diverged, in all processes, if one of the losses since the last look is NaN or infinite; names the first."""
+        recent = self.world.mean(losses[-LOOK:])
+        finite = recent.isfinite()
         if finite.all():
             return
-        i = len(losses) - len(finite) + int((~finite).nonzero()[0])
+        k = int((~finite).nonzero()[0])
+        i = len(losses) - len(finite) + k
         rate = learning_rate(self.recipe, done * self.train.steps + i, self.recipe.epochs * self.train.steps)
         raise Diverged(
-            f"the loss is {losses[i].item()} at epoch {done + 1}, batch {i + 1} of {self.train.steps}, "
+            f"the loss is {recent[k].item()} at epoch {done + 1}, batch {i + 1} of {self.train.steps}, "
             f"learning rate {rate:.3g}: {REMEDY}"
         )
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum. Weight decay pulls at weights only, not at biases nor at a channel's scale."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not parameters:
-        raise ValueError(f"{type(model).__name__} has no parameters to train; expected at least one that requires_grad")
-    groups = [
-        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+def as_tuple(outputs: torch.Tensor | tuple) -> tuple:
+    """A model's outputs: its logits, and those of auxiliary classifiers, where it has some."""
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 @torch.no_grad()
@@ -180,7 +223,7 @@ def _check_batch_norm(model, batches):
     ):
         return
     try:
-        copy.deepcopy(model).train()(batches.batch(torch.arange(1, device=batches.device))[0])
+        copy.deepcopy(model).train()(batches.first(1))
     except ValueError as error:
         raise ValueError(
             f"batch_size is 1, too few for the statistics of the model's batch norm: take at least 2 ({error})"

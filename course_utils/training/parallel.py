@@ -1,16 +1,117 @@
-"""Several processes at one run: how many torchrun started."""
+"""Several processes at one run, as torchrun starts them: each has a share of every batch, one writes.
+
+`World` is what the loop knows of the others; alone, it does nothing. Gradients are averaged by torch's
+DistributedDataParallel. Batch norm's statistics are those of a process's own share, unless synchronized (CUDA only).
+"""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+
+VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")  # that torchrun sets
 
 
-def world_size() -> int:
-    """How many processes share this run: 1. ValueError where torchrun started several, for they cannot yet."""
-    text = os.environ.get("WORLD_SIZE", "1")
-    if text.strip() not in ("", "1"):
-        if os.environ.get("RANK", "0") != "0":
-            raise SystemExit(2)  # one of them says it
-        raise ValueError(
-            f"WORLD_SIZE is {text!r}: a run takes one process; "
-            "call python -m course_utils train without torchrun, or with --nproc-per-node 1"
-        )
-    return 1
+@dataclass(frozen=True)
+class World:
+    """The processes of a run: how many, and which of them this is."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process prints and keeps files."""
+        return self.rank == 0
+
+    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
+        """The model such that `backward` averages the gradients of all processes."""
+        if self.size == 1:
+            return model
+        places = [device] if device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(model, device_ids=places)
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """The mean over all processes, number by number."""
+        return self.sum(values) / self.size
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes, number by number."""
+        if self.size == 1:
+            return values
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    def agree(self, model: nn.Module) -> None:
+        """Give all processes the first one's buffers: batch norm's statistics at test time."""
+        if self.size > 1:
+            for buffer in model.buffers():
+                distributed.broadcast(buffer, 0)
+
+    def share(self, value: object) -> object:
+        """The first process's value, for all."""
+        if self.size == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, 0)
+        return box[0]
+
+    def interleave(self, rows: torch.Tensor, size: int) -> torch.Tensor:
+        """All rows in their order, where process r has batches r, r + world, ... of `size` rows each."""
+        if self.size == 1:
+            return rows
+        shares: list = [None] * self.size
+        distributed.all_gather_object(shares, rows.cpu())
+        parts = [share.split(size) if len(share) else () for share in shares]
+        return torch.cat([part[k] for k in range(len(parts[0])) for part in parts if k < len(part)]).to(rows.device)
+
+
+ALONE = World()
+
+
+def started() -> tuple[int, int, int]:
+    """Rank, rank on this machine and number of processes, as torchrun says. Raises ValueError for what makes no sense.
+
+    Without torchrun 0, 0, 1.
+    """
+    given = [os.environ.get(name, "").strip() for name in VARIABLES]
+    if given[2] in ("", "1"):  # some schedulers set these for every process of theirs
+        return 0, 0, 1
+    try:
+        rank, local, size = map(int, given)
+    except ValueError:
+        rank, local, size = -1, 0, 0
+    if not 0 <= local <= rank < size:
+        shown = ", ".join(f"{name}={value}" for name, value in zip(VARIABLES, given, strict=True))
+        raise ValueError(f"{shown}: expected what torchrun sets, or none of them")
+    return rank, local, size
+
+
+def restarted() -> bool:
+    """Whether torchrun has started this process anew after a failure."""
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") not in ("", "0")
+
+
+@contextmanager
+def world(device: str | None) -> Iterator[tuple[World, str | None]]:
+    """The processes of this run, connected while the block runs; and the device that this one is to take.
+
+    NCCL connects GPUs, one a process; gloo CPUs.
+    """
+    rank, local, size = started()
+    if size == 1:
+        yield ALONE, device
+        return
+    on_gpu = torch.cuda.is_available() and device in (None, "cuda")
+    if on_gpu:
+        device = f"cuda:{local}"
+        torch.cuda.set_device(local)
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    try:
+        yield World(rank, size), device
+    finally:
+        distributed.destroy_process_group()

@@ -4,39 +4,74 @@ import math
 from dataclasses import dataclass
 from typing import get_type_hints
 
+from course_utils.datasets.batches import FILLS
+from course_utils.evaluation import TTA
+
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """SGD with Nesterov momentum, the learning rate in two straight lines up to a peak and down to 0.
+    """How to train, from the order of the images to the look at the test set.
 
     Batch size, momentum and weight decay are those of Krizhevsky, Sutskever & Hinton 2012, section 5.
     """
 
     epochs: int
     batch_size: int = 128
+    train_on: str = "train"  # all: the validation images as well, once all choices are made
+    # The step
+    optimizer: str = "sgd"  # with Nesterov's momentum; adamw: Loshchilov & Hutter 2019
     learning_rate: float = 0.1  # at the peak
+    schedule: str = "linear"  # up to the peak and down to 0 in straight lines; cosine: down along half a cosine
     warmup: float = 0.25  # part of the steps before the peak; none, and a half, come out level on digits
     momentum: float = 0.9  # averages the last ten gradients or so
-    weight_decay: float = 5e-4  # on weights; none on biases and on the scales of norms
+    weight_decay: float = 5e-4  # on weights
+    decay_all: bool = False  # on biases and on the scales of norms, too
+    norm_bias_rate: float = 1.0  # times the learning rate: for the biases of norms
+    clip: float = 0.0  # the longest gradient; 0: any length
     label_smoothing: float = 0.0
+    # The average of the weights along the way, which is looked at in place of the last ones
+    average: str = "none"  # aside: training knows nothing of it; lookahead: training goes on from it
+    average_decay: float = 0.99  # what a step keeps of the average, in the end: about the last 100 steps count
+    average_every: int = 5  # steps
+    # The images
     shift: int = 0  # pixels: each image moves by up to this much each way, in each epoch anew
+    fill: str = "zeros"  # what moves in: zeros, or reflect, the image mirrored at its border
     flip: bool = False  # every other image is mirrored; not where left and right mean something, as in digits
+    alternate_flip: bool = False  # every image is mirrored in every other epoch: never twice the same in a row
+    cutout: int = 0  # pixels: the side of a square that is made grey
+    # The look at the test set
+    tta: str = "none"  # the mean of outputs: flip, of an image and its mirror image; shift, of three places, too
 
     def __post_init__(self):
         for name, kind in fields().items():
             value, kinds = getattr(self, name), (int, float) if kind is float else kind
             if not isinstance(value, kinds) or isinstance(value, bool) != (kind is bool):
                 raise ValueError(f"{name} is {value!r}; expected {KINDS[kind]}")
-        for name, least in (("epochs", 1), ("batch_size", 1), ("shift", 0)):
+        for name, words in WORDS.items():
+            if getattr(self, name) not in words:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {' or '.join(words)}")
+        for name, least in (("epochs", 1), ("batch_size", 1), ("average_every", 1), ("shift", 0), ("cutout", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a whole number, at least {least}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate is {self.learning_rate!r}; expected a positive number")
-        for name, top in (("warmup", 1), ("momentum", 1), ("label_smoothing", 1), ("weight_decay", math.inf)):
+        for name in ("learning_rate", "norm_bias_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a positive number")
+        below_1 = ("warmup", "momentum", "label_smoothing", "average_decay")
+        for name, top in (*((name, 1) for name in below_1), ("weight_decay", math.inf), ("clip", math.inf)):
             if not 0 <= getattr(self, name) < top:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected at least 0 and below {top}")
+
+
+WORDS = {
+    "train_on": ("train", "all"),
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("linear", "cosine"),
+    "average": ("none", "aside", "lookahead"),
+    "fill": FILLS,
+    "tta": TTA,
+}
 
 
 def fields() -> dict[str, type]:
@@ -82,7 +117,12 @@ def recipe_for(name: str, data: str, model: str = ANY) -> Recipe:
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of step 0 <= step < steps: a straight line up to the peak, then one down towards 0."""
+    """The learning rate of step 0 <= step < steps: a straight line up to the peak, then down towards 0."""
     peak = recipe.warmup * steps
-    part = (step + 1) / (peak + 1) if step < peak else (steps - step) / (steps - peak)
+    if step < peak:
+        part = (step + 1) / (peak + 1)
+    else:
+        part = (steps - step) / (steps - peak)
+        if recipe.schedule == "cosine":
+            part = (1 - math.cos(math.pi * part)) / 2
     return recipe.learning_rate * part

@@ -51,18 +51,18 @@ def test_images_of_any_size_stand_in_the_middle_or_as_they_are():
 def test_an_epoch_sees_each_image_once_and_shifts_both_ways():
     batches = Batches(few("digits", "train"), CPU, batch_size=20, shift=2)
     plan = list(batches.plan(0))
-    assert sorted(torch.cat([chosen for chosen, _, _ in plan]).tolist()) == list(range(100))
-    shifts = torch.cat([shift for _, shift, _ in plan])
+    assert sorted(torch.cat([batch.chosen for batch in plan]).tolist()) == list(range(100))
+    shifts = torch.cat([batch.shifts for batch in plan])
     assert {tuple(pair) for pair in shifts.tolist()} <= {(i, j) for i in range(5) for j in range(5)}
     assert set(shifts.flatten().tolist()) == {0, 1, 2, 3, 4}
-    assert not torch.cat([flip for _, _, flip in plan]).any()
-    other = torch.cat([chosen for chosen, _, _ in batches.plan(1)])
-    assert not torch.equal(other, torch.cat([chosen for chosen, _, _ in plan]))
+    assert not torch.cat([batch.flips for batch in plan]).any()
+    other = torch.cat([batch.chosen for batch in batches.plan(1)])
+    assert not torch.equal(other, torch.cat([batch.chosen for batch in plan]))
 
 
 def test_every_other_image_is_flipped_where_the_recipe_says_so():
     batches = Batches(few("digits", "train"), CPU, batch_size=20, flip=True)
-    flips = torch.cat([flips for epoch in range(10) for _, _, flips in batches.plan(epoch)])
+    flips = torch.cat([batch.flips for epoch in range(10) for batch in batches.plan(epoch)])
     assert flips.double().mean().item() == pytest.approx(0.5, abs=0.08)  # of 1000: five deviations
 
 

@@ -145,7 +145,7 @@ def test_a_name_that_the_terminal_cannot_write(monkeypatch, capsys):
 
 @pytest.mark.parametrize(("profile", "precision"), [("full", "bfloat16"), ("quick", "float32")])
 def test_the_precision_is_that_of_training(monkeypatch, profile, precision):
-    monkeypatch.setattr(machine, "has_amx", lambda: True)
+    monkeypatch.setattr(machine, "multiplies_bfloat16", lambda: True)
     monkeypatch.setenv("COURSE_PROFILE", profile)
     assert found(doctor.torch)["precision"] == ("ok", f"{precision} for training, on cpu")
 

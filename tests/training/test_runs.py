@@ -21,7 +21,7 @@ from torch import nn
 from course_utils import datasets, evaluation, models, training
 from course_utils.__main__ import main
 from course_utils.datasets.batches import Batches
-from course_utils.training import checkpoints, loop, runs
+from course_utils.training import checkpoints, loop, records
 
 
 def test_the_command_line_refuses_in_one_line(capsys, tmp_path, monkeypatch):
@@ -89,7 +89,7 @@ def test_test_images_are_looked_at_once_and_last(tmp_path, monkeypatch, capsys):
     assert "test_accuracy" in record
 
 
-FILES = {"run.json", "checkpoint.pt", "checkpoint.before.pt", "model.safetensors", ".lock"}
+FILES = {"run.json", "checkpoint.pt", "checkpoint.before.pt", "model.safetensors", "test_logits.safetensors", ".lock"}
 
 
 class Varied(nn.Module):
@@ -338,7 +338,10 @@ def test_the_record_names_the_command_that_makes_it_again(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--set", "speed=9"], "a recipe has no 'speed' to set; it has epochs, batch_size, learning_rate, "),
+        (
+            ["--set", "speed=9"],
+            "a recipe has no 'speed' to set; it has epochs, batch_size, train_on, ",
+        ),
         (["--set", "epochs"], "'epochs' sets nothing; expected NAME=VALUE, where NAME is epochs, "),
         (["--set", "epochs=2.5"], "epochs is '2.5'; expected a whole number"),
         (["--set", "epochs="], "epochs is ''; expected a whole number"),
@@ -349,7 +352,7 @@ def test_the_record_names_the_command_that_makes_it_again(tmp_path):
         (["--set", "epochs=3", "--epochs", "4"], "epochs is given twice, as 4 and as 3"),
         (["--model-option", "head=linear"], "lenet5_simple has no 'head' to set; it has activation, pooling"),
         (["--model-option", "activation=swish"], "activation is 'swish'; lenet5_simple has relu, tanh"),
-        (["--precision", "half"], "precision is 'half'; it takes float32 or bfloat16"),
+        (["--precision", "half"], "precision is 'half'; it takes float32, bfloat16 or float64"),
         (["--recipe", "slow"], "no recipe is called 'slow'; there are quick, full"),
         (["--seed", "4294967296"], "seed is 4294967296; expected a whole number from 0 to 4294967295"),
     ],
@@ -361,10 +364,10 @@ def test_settings_that_are_refused(tmp_path, capsys, words, message):
 
 
 @pytest.mark.parametrize("count", ["2", "8", "many"])
-def test_several_processes_are_refused(tmp_path, capsys, monkeypatch, count):
+def test_half_an_environment_of_torchrun_is_refused(tmp_path, capsys, monkeypatch, count):
     monkeypatch.setenv("WORLD_SIZE", count)
     line = refusal(capsys, "lenet5_simple", "--data", "digits", "--out", tmp_path / "run")
-    assert f"WORLD_SIZE is '{count}': a run takes one process" in line
+    assert f"WORLD_SIZE={count}: expected what torchrun sets, or none of them" in line
     assert not (tmp_path / "run").exists()
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert run(tmp_path / "run", epochs=1)["world_size"] == 1
@@ -440,10 +443,10 @@ def test_a_folder_that_cannot_be_made(tmp_path, capsys, place):
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, capsys, monkeypatch, epoch):
     folder, real = tmp_path / "run", Batches.epoch
 
-    def interrupted(self, number):
+    def interrupted(self, number, rank=0, world=1):
         if number == epoch - 1:
             raise KeyboardInterrupt
-        return real(self, number)
+        return real(self, number, rank, world)
 
     with monkeypatch.context() as patch:
         patch.setattr(Batches, "epoch", interrupted)
@@ -748,9 +751,9 @@ def test_a_run_goes_on_with_as_many_threads_and_says_where_it_ran(tmp_path, monk
 
 
 def recorded_threads(real, used):
-    def epoch(self, number):
+    def epoch(self, number, rank=0, world=1):
         used.append(torch.get_num_threads())
-        return real(self, number)
+        return real(self, number, rank, world)
 
     return epoch
 
@@ -759,9 +762,9 @@ def recorded_threads(real, used):
 
 
 def test_records_are_loaded_in_the_order_of_their_names(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    monkeypatch.setattr(records, "RUNS", tmp_path)
     for name in ("net-b", "net-a", "other"):
         (tmp_path / f"{name}.json").write_text(json.dumps({"name": name}))
     assert [record["name"] for record in training.load_runs("net-*")] == ["net-a", "net-b"]
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "nowhere")
+    monkeypatch.setattr(records, "RUNS", tmp_path / "nowhere")
     assert training.load_runs("*") == []

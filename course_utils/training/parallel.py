@@ -5,14 +5,20 @@ DistributedDataParallel. Batch norm's statistics are those of a process's own sh
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import distributed, nn
+from torch.distributed.rendezvous import rendezvous
 
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")  # that torchrun sets
+
+
+class Gone(OSError):
+    """Another process of the run has ended, or torchrun was told to end all."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +99,19 @@ def started() -> tuple[int, int, int]:
 
 def restarted() -> bool:
     """Whether torchrun has started this process anew after a failure."""
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") not in ("", "0")
+    return _restarts() != "0"
+
+
+def _restarts():
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "") or "0"
 
 
 @contextmanager
 def world(device: str | None) -> Iterator[tuple[World, str | None]]:
     """The processes of this run, connected while the block runs; and the device that this one is to take.
 
-    NCCL connects GPUs, one a process; gloo CPUs.
+    NCCL connects GPUs, one a process; gloo CPUs. What ends one process ends all, and only the first to fail says so:
+    the others raise SystemExit. Raises Gone where another process was killed.
     """
     rank, local, size = started()
     if size == 1:
@@ -110,8 +121,24 @@ def world(device: str | None) -> Iterator[tuple[World, str | None]]:
     if on_gpu:
         device = f"cuda:{local}"
         torch.cuda.set_device(local)
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    store = next(iter(rendezvous("env://")))[0]  # torchrun's own: it outlives each of us
+    distributed.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size)
+    before = signal.signal(signal.SIGTERM, _told_to_end)
     try:
         yield World(rank, size), device
+    except (ValueError, OSError, RuntimeError, KeyboardInterrupt) as error:
+        lost = isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+        if isinstance(error, RuntimeError) and not lost:
+            raise  # a fault of ours, with all that Python says
+        if store.add(f"said-{_restarts()}", 1) > 1:
+            raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 2) from None
+        if lost:
+            _told_to_end()
+        raise
     finally:
-        distributed.destroy_process_group()
+        signal.signal(signal.SIGTERM, before)
+    distributed.destroy_process_group()
+
+
+def _told_to_end(*_):
+    raise Gone("another process of this run is gone, so this one ends; the same call with --resume goes on")

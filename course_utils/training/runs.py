@@ -141,14 +141,15 @@ def _train(run, identity, folder, stop_after, resume):
         for row in run.epochs(stop_after):
             if writes:
                 checkpoints.save(folder, run, identity, stretches)
-                kept = len(run.history)
+            kept = len(run.history)
+            if writes:
                 records.keep(folder, records.record(run, identity, stretches))
                 tqdm.write(records.line(row, run.recipe.epochs))
         return _finish(run, identity, stretches, folder)
     except KeyboardInterrupt:
         how = f"after epoch {kept} of {run.recipe.epochs}: the same call with --resume goes on in {folder}"
         raise KeyboardInterrupt(f"interrupted {how if kept else 'in the first epoch: nothing is kept'}") from None
-    except BrokenPipeError:
+    except (BrokenPipeError, parallel.Gone):
         raise
     except OSError as error:
         how = f"with --resume goes on in {folder}" if kept else "starts anew"

@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import nn
 
+from course_utils.models.fast import fast_cnn
 from course_utils.models.lenet import lenet5, lenet5_simple
 
-_BUILDERS = {builder.__name__: builder for builder in (lenet5, lenet5_simple)}
+_BUILDERS = {builder.__name__: builder for builder in (lenet5, lenet5_simple, fast_cnn)}
 _SIZES = ("num_classes", "in_channels")
 
 

@@ -66,6 +66,73 @@ def test_every_other_image_is_flipped_where_the_recipe_says_so():
     assert flips.double().mean().item() == pytest.approx(0.5, abs=0.08)  # of 1000: five deviations
 
 
+def test_alternating_flips_mirror_each_image_in_every_other_epoch():
+    batches = Batches(few("digits", "train"), CPU, batch_size=20, alternate_flip=True)
+    flipped = []
+    for epoch in range(4):
+        flips = torch.zeros(100, dtype=torch.bool)
+        for plan in batches.plan(epoch):
+            flips[plan.chosen] = plan.flips
+        flipped.append(flips)
+    assert 30 < flipped[0].sum() < 70
+    assert torch.equal(flipped[1], ~flipped[0])
+    assert torch.equal(flipped[2], flipped[0]) and torch.equal(flipped[3], flipped[1])
+    other = Batches(few("digits", "train"), CPU, batch_size=100, alternate_flip=True, seed=1)
+    (plan,) = other.plan(0)
+    assert not torch.equal(plan.flips[plan.chosen.argsort()], flipped[0])
+
+
+def test_a_new_kind_of_augmentation_leaves_the_others_as_they_were():
+    """So that the recorded runs can be made again."""
+    plain, more = (
+        list(Batches(few("digits", "train"), CPU, batch_size=20, shift=2, flip=True, cutout=cutout).plan(0))
+        for cutout in (0, 8)
+    )
+    for old, new in zip(plain, more, strict=True):
+        assert all(map(torch.equal, old[:3], new[:3]))
+
+
+@pytest.mark.parametrize("shift", [1, 3])
+def test_reflection_is_that_of_torch(shift):
+    images = torch.randint(256, (4, 2, 7, 9), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    dataset = datasets.Dataset("random", "train", images, torch.arange(4), tuple("0123"), (0.0, 0.0), (1.0, 1.0))
+    batches = Batches(dataset, CPU, shift=shift, fill="reflect")
+    padded = nn.functional.pad(images / 255, (shift,) * 4, mode="reflect")
+    for top, left in ((0, 0), (2 * shift, 1), (shift, 2 * shift)):
+        batch, _ = batches.batch(torch.arange(4), torch.tensor([[top, left]] * 4))
+        torch.testing.assert_close(batch, padded[:, :, top : top + 7, left : left + 9])
+    torch.testing.assert_close(batches.first(2), images[:2] / 255)
+
+
+def test_a_hole_is_a_grey_square_cut_off_at_the_border():
+    dataset = few("digits", "train")
+    batches = Batches(dataset, CPU, batch_size=100, cutout=8)
+    whole = batches.first(3)
+    holes = torch.tensor([[16, 10], [0, 31], [31, 0]])
+    batch, _ = batches.batch(torch.arange(3), holes=holes)
+    expected = whole.clone()
+    expected[0, :, 12:20, 6:14] = 0
+    expected[1, :, 0:4, 27:32] = 0
+    expected[2, :, 27:32, 0:4] = 0
+    assert torch.equal(batch, expected)
+    (plan,) = batches.plan(0)
+    assert plan.holes.shape == (100, 2) and plan.holes.min() >= 0 and 28 < plan.holes.max() < 32
+    assert (next(batches.epoch(0))[0] == 0).flatten(1).sum(1).min() >= 16  # a quarter, in a corner
+
+
+def test_batches_of_float64():
+    assert Batches(few("digits", "train"), CPU, dtype=torch.float64).first(2).dtype == torch.float64
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_processes_share_the_look_at_a_split(world):
+    batches = Batches(few("digits", "validation"), CPU)
+    shares = [list(batches.in_order(30, rank, world)) for rank in range(world)]
+    order = [shares[k % world][k // world][1] for k in range(4)]
+    assert torch.equal(torch.cat(order), batches.labels)
+    assert sum(map(len, shares)) == 4
+
+
 def test_float_images_are_taken_as_they_are():
     as_bytes = few("digits", "train")
     as_floats = replace(as_bytes, images=as_bytes.images / 255)

@@ -5,11 +5,9 @@ from dataclasses import replace
 
 import pytest
 from runs import SHORT
-from torch import nn
 
-from course_utils import models, training
+from course_utils import training
 from course_utils.training import Recipe
-from course_utils.training.optimizers import make_optimizer
 
 # ---- Recipes and schedule
 
@@ -65,23 +63,22 @@ def test_recipes_suit_their_data():
         {"learning_rate": True},
         {"flip": 1},
         {"flip": "yes"},
+        {"train_on": "test"},
+        {"optimizer": "adam"},
+        {"schedule": "step"},
+        {"average": True},
+        {"average_decay": 1.0},
+        {"average_every": 0},
+        {"norm_bias_rate": 0.0},
+        {"clip": -1.0},
+        {"fill": "edge"},
+        {"cutout": -1},
+        {"tta": "crops"},
     ],
 )
 def test_recipes_that_make_no_sense(change):
     with pytest.raises(ValueError, match=f"{next(iter(change))} is"):
         replace(SHORT, **change)
-
-
-def test_weight_decay_spares_biases_and_norms():
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), models.build("lenet5").s2)
-    decayed, spared, of_norms = make_optimizer(model, SHORT).param_groups
-    assert [tuple(p.shape) for p in decayed["params"]] == [(2, 1, 3, 3)]
-    assert decayed["weight_decay"] == SHORT.weight_decay
-    assert len(spared["params"]) == 4
-    assert [p is model[1].bias for p in of_norms["params"]] == [True]
-    assert spared["weight_decay"] == of_norms["weight_decay"] == 0
-    everywhere = make_optimizer(model, replace(SHORT, decay_all=True)).param_groups
-    assert [group["weight_decay"] for group in everywhere] == [SHORT.weight_decay] * 3
 
 
 def test_the_most_exact_line_counts(monkeypatch):

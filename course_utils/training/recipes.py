@@ -117,8 +117,11 @@ RECIPES = {
         # Clothes look as good in a mirror. Longer than MNIST, for more is left to learn: 93 and 94% of the training
         # images are right after the last epoch.
         ("fashion-mnist", ANY): Recipe(epochs=15, flip=True),
-        # Photographs, small: an object may stand a little elsewhere, and looks as good in a mirror.
-        ("cifar10", "lenet5_simple"): Recipe(epochs=30, learning_rate=0.05, shift=2, flip=True),
+        # Photographs, small: an object may stand a little elsewhere, and looks as good in a mirror. All choices were made
+        # on 45,000 images for training and 5,000 for validation, one seed; the recorded runs are of all 50,000.
+        # Validation accuracy at rates of 0.025, 0.05 and 0.1: 73.7, 75.2, 74.7%; without shifts 72.0; an average of the
+        # weights comes out level.
+        ("cifar10", "lenet5_simple"): Recipe(epochs=30, train_on="all", learning_rate=0.05, shift=2, flip=True),
         # After 10 epochs of MNIST 99.8 and 99.9% of the training images are right.
         (ANY, ANY): Recipe(epochs=10),
     },

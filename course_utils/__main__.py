@@ -1,9 +1,10 @@
 """The command line: python -m course_utils COMMAND. A wrong argument ends in one line and exit code 2."""
 
-import argparse
 import io
 import os
 import sys
+
+from course_utils.command_line import Parser, one_line
 
 
 def lab(args):
@@ -53,6 +54,12 @@ def train(args):
         deterministic=args.deterministic,
         sync_batch_norm=args.sync_batch_norm,
     )
+
+
+def evaluate(args):
+    from course_utils.training.ensembles import evaluate_runs
+
+    evaluate_runs(args.runs, tta=args.tta, device=args.device, precision=args.precision)
 
 
 def release(args):
@@ -124,24 +131,6 @@ def values(words, kinds, owner):
     return found
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage that `--help` prints.
-
-    `names` gives the end of the help: it is called for a help only, since the names of models cost an import of torch.
-    """
-
-    def __init__(self, *args, names=None, **options):
-        super().__init__(*args, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
-        self.names = names
-
-    def format_help(self):
-        self.epilog = self.names() if self.names else None
-        return super().format_help()
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {' '.join(message.split())[:500]}; --help says more\n")
-
-
 def parser():
     """The argument parser, one sub-command a function of this file."""
     top = Parser(prog="python -m course_utils", description="The course's command line.")
@@ -188,6 +177,13 @@ def parser():
     sub.add_argument("--deterministic", action="store_true", help="the same bits each time, on a GPU as well")
     sub.add_argument("--sync-batch-norm", action="store_true", help="one batch norm for all processes, on GPUs")
 
+    several = example("evaluate build/fast_cnn-cifar10-seed0 build/fast_cnn-cifar10-seed1 --tta flip")
+    sub = command(evaluate, "finished runs on their test images; several: each, and their ensemble", several)
+    sub.add_argument("runs", nargs="+", metavar="DIR", help="the folder of a finished run, on the same data set")
+    sub.add_argument("--tta", default="none", metavar="T", help="none, flip or shift: the mean of several looks")
+    sub.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps (default: the best there is)")
+    sub.add_argument("--precision", metavar="P", help="float32, bfloat16 or float64 (default: the first run's)")
+
     sub = command(release, "student versions of a chapter's exercises, or of all", example("release 06 --out class"))
     sub.add_argument("chapter", metavar="CHAPTER|all", help="the chapter's number, for example 06")
     sub.add_argument("--out", required=True, metavar="DIR", help="the notebooks appear here")
@@ -227,13 +223,6 @@ def main(argv=None):
     except KeyboardInterrupt as error:
         print(f"\ncourse_utils: {one_line(error, 'interrupted')}", file=sys.stderr)
         return 130
-
-
-def one_line(error, otherwise=None):
-    """An exception's message on one line; of an OSError of Python's own, the file and what is wrong with it."""
-    if isinstance(error, OSError) and error.strerror:
-        error = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).split())[:1000] or otherwise or type(error).__name__
 
 
 if __name__ == "__main__":

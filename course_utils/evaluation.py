@@ -1,6 +1,10 @@
 """What a model makes of a data set: its outputs, its loss and its accuracy. Images are looked at as they are."""
 
+import math
+from collections.abc import Sequence
+
 import torch
+from scipy.stats import binomtest
 from torch import nn
 from torch.nn import functional as F
 
@@ -35,10 +39,15 @@ def predict(
 
 
 def evaluate(
-    model: nn.Module, dataset: Dataset, *, device: str | None = None, precision: str | None = None
+    model: nn.Module,
+    dataset: Dataset,
+    *,
+    tta: str = "none",
+    device: str | None = None,
+    precision: str | None = None,
 ) -> dict[str, float]:
     """Cross-entropy and accuracy of a model on a Dataset: {"loss": ..., "accuracy": ...}. Raises as `predict`."""
-    return measure(predict(model, dataset, device=device, precision=precision), dataset.labels)
+    return measure(predict(model, dataset, tta=tta, device=device, precision=precision), dataset.labels)
 
 
 def check_kinds(**given: tuple[object, type]) -> None:
@@ -85,6 +94,30 @@ def measure(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         "loss": F.cross_entropy(logits, labels).item(),
         "accuracy": (logits.argmax(1) == labels).double().mean().item(),
     }
+
+
+def top_k(logits: torch.Tensor, labels: torch.Tensor, k: int) -> float:
+    """The part of images whose label is among the k largest of their logits N x classes.
+
+    Raises ValueError for a k below 1 or above the number of classes.
+    """
+    if not 1 <= k <= logits.shape[1]:
+        raise ValueError(f"k is {k!r}; expected 1 to {logits.shape[1]}, the number of classes")
+    return (logits.topk(k).indices == labels[:, None]).any(1).double().mean().item()
+
+
+def ensemble(logits: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The logarithm of the mean of several models' probabilities; each logits N x classes, of the same images."""
+    return torch.stack([F.log_softmax(each.double(), 1) for each in logits]).logsumexp(0) - math.log(len(logits))
+
+
+def interval(accuracy: float, images: int) -> tuple[float, float]:
+    """Between what the accuracy on endlessly many such images lies, at 95%: Wilson's interval (1927).
+
+    It speaks of chance in the choice of the test images, not of that in training.
+    """
+    found = binomtest(round(accuracy * images), images).proportion_ci(0.95, method="wilson")
+    return float(found.low), float(found.high)
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from course_utils.command_line import Parser
 from course_utils.files import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -42,13 +43,6 @@ def positive(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
     return int(text)
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage that `--help` prints."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {message}; --help says more\n")
 
 
 def parser():

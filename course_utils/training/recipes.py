@@ -80,8 +80,9 @@ def fields() -> dict[str, type]:
 
 
 ANY = "any"  # data or models that have no line of their own
-# For `fast_cnn`, as good as a ResNet after 10 epochs: the numbers of Jordan 2024 (arXiv 2404.00498; airbench94), counted
-# for the mean of the loss over a batch, not for its sum.
+
+# For `fast_cnn`, as good as a ResNet after 10 epochs: the numbers of Jordan 2024 (arXiv 2404.00498; airbench94), for
+# the mean of the loss over a batch in place of its sum.
 FAST = Recipe(
     epochs=10,
     batch_size=1000,
@@ -117,7 +118,7 @@ RECIPES = {
         # Clothes look as good in a mirror. Longer than MNIST, for more is left to learn: 93 and 94% of the training
         # images are right after the last epoch.
         ("fashion-mnist", ANY): Recipe(epochs=15, flip=True),
-        # Photographs, small: an object may stand a little elsewhere, and looks as good in a mirror. All choices were made
+        # Photographs, small: a thing may stand a little elsewhere, and looks as good in a mirror. All choices are made
         # on 45,000 images for training and 5,000 for validation, one seed; the recorded runs are of all 50,000.
         # Validation accuracy at rates of 0.025, 0.05 and 0.1: 73.7, 75.2, 74.7%; without shifts 72.0; an average of the
         # weights comes out level.

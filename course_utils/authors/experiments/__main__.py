@@ -1,16 +1,9 @@
 """Make the record of an experiment: python -m course_utils.authors.experiments NAME [--data DATA] [--out FILE]."""
 
-import argparse
 import sys
 
 from course_utils.authors import experiments
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage that `--help` prints."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {message}; --help says more\n")
+from course_utils.command_line import Parser
 
 
 def parser():
@@ -20,8 +13,6 @@ def parser():
         prog="python -m course_utils.authors.experiments",
         description="Make the record of an experiment: sweep, train at the best rate, write data/runs/NAME-DATA.json.",
         epilog=f"experiments:\n{names}\n\nexample:\n  python -m course_utils.authors.experiments lenet5-changes\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     top.add_argument("name", metavar="NAME", help="one of those below")
     top.add_argument("--data", metavar="DATA", help="default: the first that is listed below")

@@ -1,0 +1,75 @@
+"""Finished runs on their test images, and what several know together."""
+
+import json
+from pathlib import Path
+
+import safetensors.torch
+from torch import nn
+
+from course_utils import datasets, models
+from course_utils.datasets import Dataset
+from course_utils.evaluation import ensemble, interval, predict, top_k
+
+
+def evaluate_runs(
+    folders: list[str], *, tta: str = "none", device: str | None = None, precision: str | None = None
+) -> list[dict]:
+    """Print and return top-1 and top-5 of finished runs on their test split, with intervals; of several, the ensemble's.
+
+    precision: None for that of each run. Returns a dict a line: what, top1, low, high, top5 (None up to five classes).
+    Raises ValueError for folders without a finished run, or with runs on several data sets.
+    """
+    found = [_read(Path(folder)) for folder in folders]
+    names = list(dict.fromkeys(record["data"] for record in found))
+    if len(names) > 1:
+        raise ValueError(f"the runs are on {' and '.join(names)}; expected one data set")
+    test = datasets.load(names[0], "test")
+    looks = [
+        predict(
+            load_model(folder, record, test), test, tta=tta, device=device, precision=precision or record["precision"]
+        )
+        for folder, record in zip(folders, found, strict=True)
+    ]
+    rows = [_row(folder, logits, test) for folder, logits in zip(folders, looks, strict=True)]
+    if len(looks) > 1:
+        rows.append(_row(f"ensemble of {len(looks)}", ensemble(looks), test))
+    for row in rows:
+        top5 = "" if row["top5"] is None else f"  top-5 {row['top5']:.2%}"
+        print(f"{row['what']}: top-1 {row['top1']:.2%} (95%: {row['low']:.2%} to {row['high']:.2%}){top5}")
+    return rows
+
+
+def load_model(folder: str | Path, record: dict, data: Dataset) -> nn.Module:
+    """The network of a finished run with its weights. Raises ValueError where they are missing or of another network."""
+    path = Path(folder) / "model.safetensors"
+    sizes = {"num_classes": len(data.classes), "in_channels": data.images.shape[1]}
+    model = models.build(record["model"], **sizes, **record["model_options"])
+    try:
+        model.load_state_dict(safetensors.torch.load_file(path))
+    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} does not hold the weights of this run: {' '.join(str(error).split())[:200]}"
+        ) from None
+    return model
+
+
+def _read(folder):
+    """The record of a finished run."""
+    path = folder / "run.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        finished = "test_accuracy" in record and {"model", "model_options", "data", "precision"} <= record.keys()
+    except FileNotFoundError:
+        raise ValueError(f"{folder} holds no run: there is no run.json in it") from None
+    except (ValueError, TypeError, AttributeError):
+        finished = False
+    if not finished:
+        raise ValueError(f"{path} is not the record of a finished run: train with --resume goes on")
+    return record
+
+
+def _row(what, logits, test: Dataset) -> dict:
+    top1 = top_k(logits, test.labels, 1)
+    low, high = interval(top1, len(test))
+    top5 = top_k(logits, test.labels, 5) if logits.shape[1] > 5 else None
+    return {"what": what, "top1": top1, "low": low, "high": high, "top5": top5}

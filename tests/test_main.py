@@ -10,7 +10,7 @@ import pytest
 from course_utils import __main__ as command_line
 from course_utils import datasets, models, training
 
-COMMANDS = ["lab", "fresh", "doctor", "data", "train", "release", "grade"]
+COMMANDS = ["lab", "fresh", "doctor", "data", "train", "evaluate", "release", "grade"]
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -14,7 +14,7 @@ from course_utils.evaluation import ensemble, interval, predict, top_k
 def evaluate_runs(
     folders: list[str], *, tta: str = "none", device: str | None = None, precision: str | None = None
 ) -> list[dict]:
-    """Print and return top-1 and top-5 of finished runs on their test split, with intervals; of several, the ensemble's.
+    """Print and return top-1 and top-5 of finished runs on their test split, with intervals; of several, also together.
 
     precision: None for that of each run. Returns a dict a line: what, top1, low, high, top5 (None up to five classes).
     Raises ValueError for folders without a finished run, or with runs on several data sets.
@@ -24,12 +24,10 @@ def evaluate_runs(
     if len(names) > 1:
         raise ValueError(f"the runs are on {' and '.join(names)}; expected one data set")
     test = datasets.load(names[0], "test")
-    looks = [
-        predict(
-            load_model(folder, record, test), test, tta=tta, device=device, precision=precision or record["precision"]
-        )
-        for folder, record in zip(folders, found, strict=True)
-    ]
+    looks = []
+    for folder, record in zip(folders, found, strict=True):
+        model = load_model(folder, record, test)
+        looks.append(predict(model, test, tta=tta, device=device, precision=precision or record["precision"]))
     rows = [_row(folder, logits, test) for folder, logits in zip(folders, looks, strict=True)]
     if len(looks) > 1:
         rows.append(_row(f"ensemble of {len(looks)}", ensemble(looks), test))
@@ -40,16 +38,15 @@ def evaluate_runs(
 
 
 def load_model(folder: str | Path, record: dict, data: Dataset) -> nn.Module:
-    """The network of a finished run with its weights. Raises ValueError where they are missing or of another network."""
+    """The network of a finished run with its weights. ValueError for weights missing or of another network."""
     path = Path(folder) / "model.safetensors"
     sizes = {"num_classes": len(data.classes), "in_channels": data.images.shape[1]}
     model = models.build(record["model"], **sizes, **record["model_options"])
     try:
         model.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} does not hold the weights of this run: {' '.join(str(error).split())[:200]}"
-        ) from None
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} does not hold the weights of this run: {reason}") from None
     return model
 
 

@@ -123,6 +123,12 @@ RECIPES = {
         # Validation accuracy at rates of 0.025, 0.05 and 0.1: 73.7, 75.2, 74.7%; without shifts 72.0; an average of the
         # weights comes out level.
         ("cifar10", "lenet5_simple"): Recipe(epochs=30, train_on="all", learning_rate=0.05, shift=2, flip=True),
+        ("cifar10", ANY): Recipe(
+            epochs=30, train_on="all", learning_rate=0.2, shift=4, flip=True, alternate_flip=True, tta="flip"
+        ),
+        ("cifar10", "resnet20"): Recipe(
+            epochs=40, train_on="all", learning_rate=0.2, shift=4, flip=True, alternate_flip=True, tta="flip"
+        ),
         # After 10 epochs of MNIST 99.8 and 99.9% of the training images are right.
         (ANY, ANY): Recipe(epochs=10),
     },

@@ -7,8 +7,22 @@ from torch import nn
 
 from course_utils.models.fast import fast_cnn
 from course_utils.models.lenet import lenet5, lenet5_simple
+from course_utils.models.resnet import plain20, plain56, resnet20, resnet56, small_plain18, small_resnet18
 
-_BUILDERS = {builder.__name__: builder for builder in (lenet5, lenet5_simple, fast_cnn)}
+_BUILDERS = {
+    builder.__name__: builder
+    for builder in (
+        lenet5,
+        lenet5_simple,
+        resnet20,
+        resnet56,
+        plain20,
+        plain56,
+        small_resnet18,
+        small_plain18,
+        fast_cnn,
+    )
+}
 _SIZES = ("num_classes", "in_channels")
 
 

@@ -41,6 +41,70 @@ def test_accuracy_is_a_share_of_all_images_also_with_a_last_batch_that_is_smalle
     assert measured["loss"] == pytest.approx(F.cross_entropy(logits, dataset.labels).item())
 
 
+class Corner(nn.Module):
+    """Two outputs: the upper left pixel, and the mean of the image's left half."""
+
+    def forward(self, x):
+        return torch.stack([x[:, 0, 0, 0], x[:, 0, :, : x.shape[3] // 2].mean((1, 2))], 1)
+
+
+def test_test_time_augmentation_by_hand():
+    x = torch.arange(2 * 16.0).view(2, 1, 4, 4)
+    model = Corner()
+
+    def flip(image):
+        return (model(image) + model(image.flip(3))) / 2
+
+    assert torch.equal(evaluation.look(model, x, "none"), model(x))
+    assert torch.equal(evaluation.look(model, x, "flip"), flip(x))
+    down = x[:, :, [1, 0, 1, 2]][:, :, :, [1, 0, 1, 2]]  # what was row 0 is row 1 now, and the border is mirrored
+    up = x[:, :, [1, 2, 3, 2]][:, :, :, [1, 2, 3, 2]]
+    by_hand = flip(x) / 2 + flip(down) / 4 + flip(up) / 4
+    torch.testing.assert_close(evaluation.look(model, x, "shift"), by_hand)
+
+
+@pytest.mark.parametrize("tta", ["flip", "shift"])
+def test_predict_takes_the_mean_of_looks(tta):
+    dataset, model = few("digits", "test"), net()
+    x = (dataset.images / 255 - dataset.mean[0]) / dataset.std[0]
+    with torch.no_grad():
+        expected = evaluation.look(model.eval(), x, tta)
+    torch.testing.assert_close(evaluation.predict(model, dataset, tta=tta), expected, rtol=1e-4, atol=1e-4)
+    assert evaluation.evaluate(model, dataset, tta=tta)["loss"] != evaluation.evaluate(model, dataset)["loss"]
+
+
+def test_an_unknown_augmentation_is_refused():
+    with pytest.raises(ValueError, match="tta is 'crops'; expected none or flip or shift"):
+        evaluation.predict(net(), few("digits", "test"), tta="crops")
+
+
+def test_top_k_against_sorting():
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(200, 7, generator=generator), torch.randint(7, (200,), generator=generator)
+    ranks = (logits > logits.gather(1, labels[:, None])).sum(1)  # how many classes are before the right one
+    for k in range(1, 8):
+        assert evaluation.top_k(logits, labels, k) == pytest.approx((ranks < k).double().mean().item())
+    for k in (0, 8):
+        with pytest.raises(ValueError, match=f"k is {k}; expected 1 to 7"):
+            evaluation.top_k(logits, labels, k)
+
+
+def test_an_ensemble_averages_probabilities():
+    sure, unsure = torch.tensor([[9.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
+    together = evaluation.ensemble([sure, unsure, unsure + 5])  # a constant changes no probability
+    by_hand = (sure.double().softmax(1) + 2 * unsure.double().softmax(1)) / 3
+    torch.testing.assert_close(together.exp(), by_hand)
+
+
+def test_wilsons_interval():
+    """From Wilson's formula, with 1.96 for the normal distribution's 97.5%."""
+    for hits, n in ((9400, 10_000), (143, 143), (0, 10)):
+        p, z = hits / n, 1.959964
+        middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
+        expected = [(middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)]
+        assert evaluation.interval(p, n) == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_misfit_is_named():
     with pytest.raises(ValueError, match=r"the model makes \(2, 5\) of 2 images \(digits\); labels go to 9"):
         evaluation.evaluate(net(num_classes=5), few("digits", "test"))

@@ -373,6 +373,44 @@ def test_half_an_environment_of_torchrun_is_refused(tmp_path, capsys, monkeypatc
     assert run(tmp_path / "run", epochs=1)["world_size"] == 1
 
 
+# ---- Trained on all
+
+
+def test_a_run_on_all_images_says_so_and_looks_at_no_validation_split(tmp_path, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(datasets, "load", lambda name, split: loaded.append(split) or few(name, "train"))
+    record = run(tmp_path, epochs=2, settings={"train_on": "all"})
+    assert loaded == ["all", "test"]
+    assert record["recipe_values"]["train_on"] == "all"
+    assert (record["train_images"], record["validation_images"]) == (100, 0)
+    assert {row["validation_loss"] for row in record["epochs"]} == {None}
+    again = run(tmp_path, epochs=2, settings={"train_on": "all"}, resume=True)
+    assert again == record
+
+
+def test_all_is_train_and_then_validation():
+    parts = [REAL_LOAD("digits", split) for split in ("train", "validation")]
+    together = REAL_LOAD("digits", "all")
+    assert torch.equal(together.images, torch.cat([part.images for part in parts]))
+    assert torch.equal(together.labels, torch.cat([part.labels for part in parts]))
+    assert together.mean == parts[0].mean
+
+
+AVERAGED = {"average": "lookahead", "average_every": 2, "alternate_flip": True, "cutout": 4, "clip": 1.0}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("settings", [AVERAGED, {"average": "aside", "optimizer": "adamw", "learning_rate": 1e-3}])
+def test_averages_and_their_optimizer_go_on_bit_for_bit(tmp_path, settings, precision):
+    unbroken = run(tmp_path / "unbroken", settings=settings, precision=precision)
+    run(tmp_path / "broken", settings=settings, precision=precision, stop_after=2)
+    broken = run(tmp_path / "broken", settings=settings, precision=precision, resume=True)
+    assert learned(broken["epochs"]) == learned(unbroken["epochs"])
+    assert same(weights(tmp_path / "broken"), weights(tmp_path / "unbroken"))
+    with pytest.raises(ValueError, match="holds another run: average"):
+        run(tmp_path / "broken", settings=settings | {"average": "none"}, precision=precision, resume=True)
+
+
 # ---- One run at a time in a folder
 
 

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from types import UnionType
+from typing import get_args
 
 import torch
 from scipy.stats import binomtest
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.datasets import Dataset
-from course_utils.datasets.batches import Batches
+from course_utils.datasets.sources import Data, Source, source
 from course_utils.machine import autocast, pick_device, pick_precision
 
 BATCH = 500  # images at once
@@ -18,7 +19,7 @@ TTA = ("none", "flip", "shift")  # test-time augmentation
 
 def predict(
     model: nn.Module,
-    dataset: Dataset,
+    dataset: Data,
     *,
     tta: str = "none",
     device: str | None = None,
@@ -29,18 +30,18 @@ def predict(
     tta: the mean of outputs, see `look`. Raises ValueError for data that make no sense or that the model cannot take,
     an unknown tta, device or precision.
     """
-    check_kinds(model=(model, nn.Module), dataset=(dataset, Dataset))
+    check_kinds(model=(model, nn.Module), dataset=(dataset, Data))
     if tta not in TTA:
         raise ValueError(f"tta is {tta!r}; expected {' or '.join(TTA)}")
     place = pick_device(device)
-    batches = Batches(dataset, place, getattr(model, "input_size", None))
+    batches = source(dataset, place, getattr(model, "input_size", None))
     check_fit(model.to(place), batches)
     return outputs(model, batches, pick_precision(precision, place), tta).cpu()
 
 
 def evaluate(
     model: nn.Module,
-    dataset: Dataset,
+    dataset: Data,
     *,
     tta: str = "none",
     device: str | None = None,
@@ -50,17 +51,18 @@ def evaluate(
     return measure(predict(model, dataset, tta=tta, device=device, precision=precision), dataset.labels)
 
 
-def check_kinds(**given: tuple[object, type]) -> None:
+def check_kinds(**given: tuple[object, type | UnionType]) -> None:
     """Raises ValueError for an argument, name=(value, kind), that is of another kind."""
     for name, (value, kind) in given.items():
         if not isinstance(value, kind):
             came = " ".join(f"{value!r:.60}".split()) if not isinstance(value, type) else value.__name__
-            raise ValueError(f"{name} is {came}; expected a {kind.__name__}")
+            kinds = " or ".join(each.__name__ for each in ((kind,) if isinstance(kind, type) else get_args(kind)))
+            raise ValueError(f"{name} is {came}; expected a {kinds}")
 
 
 @torch.no_grad()
 def outputs(
-    model: nn.Module, batches: Batches, precision: str, tta: str = "none", rank: int = 0, world: int = 1
+    model: nn.Module, batches: Source, precision: str, tta: str = "none", rank: int = 0, world: int = 1
 ) -> torch.Tensor:
     """The model's outputs on all images in their order, or a process's share of them: N x classes, float32.
 
@@ -121,7 +123,7 @@ def interval(accuracy: float, images: int) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def check_fit(model: nn.Module, batches: Batches) -> None:
+def check_fit(model: nn.Module, batches: Source) -> None:
     """Raises ValueError if the model cannot take these images or has too few outputs for their labels."""
     count = min(2, len(batches))  # two, for a model may take the mean over its batch
     images = batches.first(count)

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from torch import nn
 
-from course_utils import datasets, models
-from course_utils.datasets import Dataset
+from course_utils import models
+from course_utils.datasets.sources import Data, channels, data
 from course_utils.evaluation import ensemble, interval, predict, top_k
 
 
@@ -23,7 +24,7 @@ def evaluate_runs(
     names = list(dict.fromkeys(record["data"] for record in found))
     if len(names) > 1:
         raise ValueError(f"the runs are on {' and '.join(names)}; expected one data set")
-    test = datasets.load(names[0], "test")
+    test = data(names[0], "test")
     looks = []
     for folder, record in zip(folders, found, strict=True):
         model = load_model(folder, record, test)
@@ -37,10 +38,10 @@ def evaluate_runs(
     return rows
 
 
-def load_model(folder: str | Path, record: dict, data: Dataset) -> nn.Module:
+def load_model(folder: str | Path, record: dict, test: Data) -> nn.Module:
     """The network of a finished run with its weights. ValueError for weights missing or of another network."""
     path = Path(folder) / "model.safetensors"
-    sizes = {"num_classes": len(data.classes), "in_channels": data.images.shape[1]}
+    sizes = {"num_classes": len(test.classes), "in_channels": channels(test)}
     model = models.build(record["model"], **sizes, **record["model_options"])
     try:
         model.load_state_dict(safetensors.torch.load_file(path))
@@ -65,7 +66,7 @@ def _read(folder):
     return record
 
 
-def _row(what, logits, test: Dataset) -> dict:
+def _row(what: str, logits: torch.Tensor, test: Data) -> dict:
     top1 = top_k(logits, test.labels, 1)
     low, high = interval(top1, len(test))
     top5 = top_k(logits, test.labels, 5) if logits.shape[1] > 5 else None

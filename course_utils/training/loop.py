@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from course_utils import evaluation
 from course_utils.datasets import Dataset
-from course_utils.datasets.batches import Batches
+from course_utils.datasets.sources import Data, Source, source
 from course_utils.machine import autocast, check_seed, derived_seed, keep_freed_memory, pick_device, pick_precision
 from course_utils.training.averaging import Average, keep_of
 from course_utils.training.optimizers import make_optimizer, set_rates
@@ -70,8 +70,8 @@ class Run:
     def __init__(
         self,
         model: nn.Module,
-        train: Dataset,
-        validation: Dataset | None,
+        train: Data,
+        validation: Data | None,
         recipe: Recipe,
         seed: int,
         device: torch.device,
@@ -89,8 +89,8 @@ class Run:
         size = getattr(model, "input_size", None)
         names = ("batch_size", "shift", "fill", "flip", "alternate_flip", "cutout")
         augmentation = {name: getattr(recipe, name) for name in names}
-        self.train = Batches(train, device, size, dtype=dtype, seed=seed, **augmentation)
-        self.validation = None if validation is None else Batches(validation, device, size, dtype=dtype)
+        self.train = source(train, device, size, dtype=dtype, seed=seed, **augmentation)
+        self.validation = None if validation is None else source(validation, device, size, dtype=dtype)
         for batches in filter(None, (self.train, self.validation)):
             evaluation.check_fit(model, batches)
         _check_batch_norm(model, self.train)
@@ -187,7 +187,7 @@ class Run:
             logits = self.outputs(self.validation)
         return evaluation.measure(logits, self.validation.labels)
 
-    def outputs(self, batches: Batches, tta: str = "none") -> torch.Tensor:
+    def outputs(self, batches: Source, tta: str = "none") -> torch.Tensor:
         """The model's outputs on all images of a split, in their order, the work divided among the processes."""
         mine = evaluation.outputs(self.model, batches, self.precision, tta, self.world.rank, self.world.size)
         return self.world.interleave(mine, evaluation.BATCH)

@@ -6,19 +6,25 @@ DistributedDataParallel. Batch norm's statistics are those of a process's own sh
 
 import os
 import signal
+import socket
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import distributed, nn
-from torch.distributed.rendezvous import rendezvous
 
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")  # that torchrun sets
+ENDS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what torchrun sends to all processes when one has failed
+GRACE = 5  # seconds between such a signal and the end
+GONE = "another process of this run is gone, so this one ends; the same call with --resume goes on"
 
 
 class Gone(OSError):
-    """Another process of the run has ended, or torchrun was told to end all."""
+    """Another process of the run has ended."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,12 @@ class World:
         return self.rank == 0
 
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The model such that `backward` averages the gradients of all processes."""
+        """The model such that `backward` averages the gradients of all processes; it gets the first one's weights."""
         if self.size == 1:
             return model
         places = [device] if device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(model, device_ids=places)
+        # Buffers are of use at test time only: `agree` sees to them then, and not in every step.
+        return nn.parallel.DistributedDataParallel(model, device_ids=places, broadcast_buffers=False)
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         """The mean over all processes, number by number."""
@@ -85,7 +92,7 @@ def started() -> tuple[int, int, int]:
     Without torchrun 0, 0, 1.
     """
     given = [os.environ.get(name, "").strip() for name in VARIABLES]
-    if given[2] in ("", "1"):  # some schedulers set these for every process of theirs
+    if given[0] in ("", "0") and given[2] in ("", "1"):  # some schedulers set these for every process of theirs
         return 0, 0, 1
     try:
         rank, local, size = map(int, given)
@@ -111,34 +118,88 @@ def world(device: str | None) -> Iterator[tuple[World, str | None]]:
     """The processes of this run, connected while the block runs; and the device that this one is to take.
 
     NCCL connects GPUs, one a process; gloo CPUs. What ends one process ends all, and only the first to fail says so:
-    the others raise SystemExit. Raises Gone where another process was killed.
+    the others raise SystemExit. Raises Gone where another process was killed, ValueError for a device that several
+    cannot take.
     """
     rank, local, size = started()
     if size == 1:
         yield ALONE, device
         return
-    on_gpu = torch.cuda.is_available() and device in (None, "cuda")
-    if on_gpu:
-        device = f"cuda:{local}"
-        torch.cuda.set_device(local)
+    if not distributed.is_available():
+        raise ValueError("this build of torch cannot connect processes: start one, without torchrun")
+    from torch.distributed.rendezvous import rendezvous  # not in every build
+
     store = next(iter(rendezvous("env://")))[0]  # torchrun's own: it outlives each of us
-    distributed.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size)
-    before = signal.signal(signal.SIGTERM, _told_to_end)
+    with _ending(store):
+        try:
+            device = _device(device, local)
+            backend = "nccl" if device != "cpu" else "gloo"
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
+            yield World(rank, size), device
+        except (ValueError, OSError, RuntimeError, KeyboardInterrupt) as error:
+            lost = isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+            if isinstance(error, RuntimeError) and not lost:
+                raise  # a fault of ours, with all that Python says
+            if not _first(store):
+                raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 2) from None
+            if lost:
+                raise Gone(GONE) from None
+            raise
+        distributed.destroy_process_group()
+
+
+def _device(name, local):
+    """The device of the process `local` of this machine: a GPU of its own, or the CPU."""
+    if name not in (None, "cuda", "cpu"):
+        raise ValueError(f"device is {name!r}; for several processes expected cuda, where each takes a GPU, or cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() and name != "cpu" else 0
+    if local >= count and (count or name == "cuda"):
+        raise ValueError(f"{local + 1} or more processes on a machine with {count} GPUs: expected at most one a GPU")
+    if not count:
+        return "cpu"
+    torch.cuda.set_device(local)
+    return f"cuda:{local}"
+
+
+def _first(store):
+    """Whether no process has said yet why all end. So it is if the store is gone, with the machine that had it."""
     try:
-        yield World(rank, size), device
-    except (ValueError, OSError, RuntimeError, KeyboardInterrupt) as error:
-        lost = isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
-        if isinstance(error, RuntimeError) and not lost:
-            raise  # a fault of ours, with all that Python says
-        if store.add(f"said-{_restarts()}", 1) > 1:
-            raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 2) from None
-        if lost:
-            _told_to_end()
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    distributed.destroy_process_group()
+        return store.add(f"said-{_restarts()}", 1) == 1
+    except distributed.DistError:
+        return True
 
 
-def _told_to_end(*_):
-    raise Gone("another process of this run is gone, so this one ends; the same call with --resume goes on")
+@contextmanager
+def _ending(store):
+    """While the block runs, a signal of ENDS is a KeyboardInterrupt, once: torchrun sends them again meanwhile.
+
+    Python hears a signal between two of its own instructions only, and a GPU may wait for another process for ever. So
+    a thread sees to it that this one ends after GRACE seconds. Not undone after a failure, for the process is to end.
+    """
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+    before = {number: signal.signal(number, _interrupt) for number in ENDS}
+    signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_end, args=(ear, store), daemon=True).start()
+    yield
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    mouth.close()
+
+
+def _interrupt(*_):
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _end(ear, store):
+    """In a thread: end this process after a signal; return once the other end of the socket is closed."""
+    with ear:
+        while heard := ear.recv(1):
+            if heard[0] in ENDS:
+                time.sleep(GRACE)
+                if _first(store):
+                    print(f"course_utils: {GONE}", file=sys.stderr, flush=True)
+                os._exit(2)

@@ -1,7 +1,6 @@
 """A run by names, as the command line makes it: its folder, its record run.json, and the one look at the test split."""
 
 import dataclasses
-import zlib
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from course_utils import datasets, machine, models
-from course_utils.datasets.batches import Batches
+from course_utils import machine, models
+from course_utils.datasets.sources import channels, checksum, data, source
 from course_utils.evaluation import check_kinds, measure
 from course_utils.files import write
 from course_utils.training import checkpoints, parallel, records
@@ -106,13 +105,13 @@ def _refuse_used(folder):
 
 def _start(identity: dict, recipe: Recipe, device: torch.device, world: parallel.World) -> Run:
     """A Run of a freshly initialized model; the checksum of its images joins its identity."""
-    train = datasets.load(identity["data"], recipe.train_on)
-    validation = datasets.load(identity["data"], "validation") if recipe.train_on == "train" else None
-    identity["images (CRC-32)"] = zlib.crc32(train.images.contiguous().numpy().tobytes())
+    train = data(identity["data"], recipe.train_on)
+    validation = data(identity["data"], "validation") if recipe.train_on == "train" else None
+    identity["images (CRC-32)"] = checksum(train)
     if identity["deterministic"]:
         machine.be_deterministic()
     machine.seed_everything(identity["seed"])
-    sizes = {"num_classes": len(train.classes), "in_channels": train.images.shape[1]}
+    sizes = {"num_classes": len(train.classes), "in_channels": channels(train)}
     model = models.build(identity["model"], **sizes, **identity["model_options"])
     if identity["sync_batch_norm"]:
         if device.type != "cuda":
@@ -164,7 +163,7 @@ def _finish(run, identity, stretches, folder):
             records.keep(folder, record)
             print(f"stopped after epoch {len(run.history)} of {run.recipe.epochs}; --resume goes on in {folder}")
         return record
-    plain, stated = _look(run, datasets.load(identity["data"], "test"))
+    plain, stated = _look(run, data(identity["data"], "test"))
     record |= {"test_loss": plain["loss"], "test_accuracy": plain["accuracy"], "stated_accuracy": stated["accuracy"]}
     if run.world.writes:
         weights = {name: value.cpu().contiguous() for name, value in run.model.state_dict().items()}
@@ -181,7 +180,7 @@ def _finish(run, identity, stretches, folder):
 
 def _look(run, test):
     """The one look at the test split: the plain outputs, and those of the recipe's test-time augmentation."""
-    batches = Batches(test, run.device, getattr(run.model, "input_size", None), dtype=run.dtype)
+    batches = source(test, run.device, getattr(run.model, "input_size", None), dtype=run.dtype)
     looks = []
     for tta in dict.fromkeys(("none", run.recipe.tta)):
         logits = run.outputs(batches, tta)

@@ -1,4 +1,4 @@
-"""python -m course_utils.authors record | slides | exercises [PATHS...]; without paths: all notebooks."""
+"""python -m course_utils.authors record | slides | exercises | keep [PATHS...]; without paths: all notebooks."""
 
 import argparse
 import sys
@@ -38,6 +38,14 @@ def exercises(args):
     return 1 if make(notebooks(args.paths, "solutions"), args.jobs) else 0
 
 
+def keep(args):
+    from course_utils.authors.keep import keep
+
+    for folder in args.paths:
+        for path in keep(Path(folder)):
+            print(path.relative_to(ROOT))
+
+
 def positive(text):
     """An argument that is a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
@@ -49,10 +57,10 @@ def parser():
     top = Parser(prog="python -m course_utils.authors", description="What those who write the course need.")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
-    def command(function, summary):
+    def command(function, summary, what="notebooks (default: all)"):
         sub = commands.add_parser(function.__name__, help=summary, description=summary)
         sub.set_defaults(function=function)
-        sub.add_argument("paths", nargs="*", metavar="PATH", help="notebooks (default: all)")
+        sub.add_argument("paths", nargs="*", metavar="PATH", help=what)
         return sub
 
     sub = command(record, "execute notebooks as nbval will see them, and store them normalized")
@@ -61,6 +69,7 @@ def parser():
     sub.add_argument("--out", type=Path, default=Path("build/slides"), metavar="DIR", help="default: build/slides")
     sub = command(exercises, "the learners' exercises from the masters, recorded")
     sub.add_argument("-j", "--jobs", type=positive, default=2, metavar="N", help="notebooks at a time (default: 2)")
+    command(keep, "records, outputs and weights of finished runs, for the repository", "the folders of runs")
     return top
 
 

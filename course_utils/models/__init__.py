@@ -5,24 +5,22 @@ from typing import Any
 
 from torch import nn
 
-from course_utils.models.fast import fast_cnn
-from course_utils.models.lenet import lenet5, lenet5_simple
-from course_utils.models.resnet import plain20, plain56, resnet20, resnet56, small_plain18, small_resnet18
+from course_utils.models import alexnet, fast, googlenet, lenet, resnet, vgg, zfnet
 
-_BUILDERS = {
-    builder.__name__: builder
-    for builder in (
-        lenet5,
-        lenet5_simple,
-        resnet20,
-        resnet56,
-        plain20,
-        plain56,
-        small_resnet18,
-        small_plain18,
-        fast_cnn,
-    )
-}
+_FUNCTIONS = (
+    *(lenet.lenet5, lenet.lenet5_simple),
+    *(alexnet.alexnet, zfnet.zfnet, alexnet.small_alexnet),
+    *(vgg.vgg11, vgg.vgg13, vgg.vgg16, vgg.vgg19, vgg.vgg11_bn, vgg.vgg13_bn, vgg.vgg16_bn, vgg.vgg19_bn),
+    *(vgg.small_vgg11, vgg.small_vgg13, vgg.small_vgg16c, vgg.small_vgg16, vgg.small_vgg19),
+    *(googlenet.googlenet, googlenet.small_googlenet),
+    *(resnet.resnet18, resnet.resnet34, resnet.resnet50, resnet.resnet101, resnet.resnet152),
+    *(resnet.plain18, resnet.plain34),
+    *(resnet.resnet20, resnet.resnet32, resnet.resnet44, resnet.resnet56, resnet.resnet110),
+    *(resnet.plain20, resnet.plain32, resnet.plain44, resnet.plain56, resnet.plain110),
+    *(resnet.small_resnet18, resnet.small_plain18),
+    fast.fast_cnn,
+)
+_BUILDERS = {function.__name__: function for function in _FUNCTIONS}
 _SIZES = ("num_classes", "in_channels")
 
 

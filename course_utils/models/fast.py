@@ -1,7 +1,7 @@
-"""The network of the fast recipe: eight convolutional and linear layers, made to learn CIFAR-10 in ten epochs or fewer.
+"""The network of the fast recipe: seven convolutions and a linear layer, made to learn CIFAR-10 in ten epochs.
 
-Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498 (2024): sections 3.1 for the network, 3.2 for
-the whitening first layer, 3.3 for the identity-like start. What belongs to training (alternating flip, averaged
+Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498 (2024): section 3.1 for the network, 3.2
+for the whitening first layer, 3.3 for the identity-like start. What belongs to training (alternating flip, averaged
 weights, a rate of its own for the biases of norms) is in `training`.
 
 | `fast_cnn` | the paper | its program, airbench94 | here |
@@ -19,6 +19,8 @@ import math
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from course_utils.models.sizes import check_images, check_width
 
 PATCH = 2  # pixels: the side of the first layer's windows (section 3.2)
 # Added to the eigenvalues before their root is taken, as airbench94 has it: fine checkered patches are so rare that
@@ -48,7 +50,7 @@ class FastBlock(nn.Sequential):
 
 
 def _conv3x3(in_channels, out_channels, identity):
-    """A convolution whose first in_channels filters pass their map on unchanged; the others are torch's (section 3.3)."""
+    """A convolution whose first in_channels filters pass a map on unchanged; the others are torch's (section 3.3)."""
     conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
     if identity:
         nn.init.dirac_(conv.weight.data[:in_channels])
@@ -77,19 +79,18 @@ class FastCNN(nn.Module):
 
         Half of the filters are the eigenvectors of the patches' covariance, each divided by the root of its eigenvalue:
         their outputs have variance 1 and are uncorrelated. The other half is the negatives, so that GELU loses nothing.
-        Nothing happens without `whiten`. Raises ValueError for images of another number of channels.
+        Nothing happens without `whiten`. Raises ValueError for images that the network does not take.
         """
         if not self.whiten:
             return
-        if images.ndim != 4 or images.shape[1] != self.first.in_channels:
-            came = " x ".join(map(str, images.shape))
-            raise ValueError(f"the images are {came}; expected N x {self.first.in_channels} x 32 x 32")
+        check_images(images, "fast_cnn", self.first.in_channels, self.input_size, self.input_size)
         patches = F.unfold(images.float(), PATCH).transpose(0, 1).flatten(1)  # a row a dimension of a patch
         eigenvalues, eigenvectors = torch.linalg.eigh(torch.cov(patches).double())  # eigenvectors are columns
         filters = (eigenvectors / (eigenvalues + EPS).sqrt()).T.reshape(-1, *self.first.weight.shape[1:])
         self.first.weight.copy_(torch.cat([filters, -filters]))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        check_images(x, "fast_cnn", self.first.in_channels, self.input_size, self.input_size)
         x = F.gelu(self.first(x))
         x = self.block3(self.block2(self.block1(x)))
         x = F.max_pool2d(x, 3).flatten(1)
@@ -110,10 +111,9 @@ def fast_cnn(
     training images by `prepare`, which training calls, and frozen; off, they are trained. identity: convolutions start
     near the identity; off, as torch draws them. output_scale: times the logits, such that the first losses are small
     and the linear layer may have torch's own initial weights (section 3.1).
-    Raises ValueError for a width below 1 or a scale that is not positive.
+    Raises ValueError for a width below 1, a scale that is not positive, or images of another size or depth.
     """
-    if width < 1:
-        raise ValueError(f"width is {width!r}; expected at least 1")
+    check_width(width)
     if not 0 < output_scale < math.inf:
         raise ValueError(f"output_scale is {output_scale!r}; expected a positive number")
     return FastCNN(num_classes, in_channels, width, whiten, identity, output_scale)

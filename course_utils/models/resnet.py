@@ -9,7 +9,7 @@ He, Zhang, Ren & Sun, "Deep residual learning for image recognition" (CVPR 2016)
 | shortcuts, 18 and 34 layers | A in Table 2; A, B and C in Table 3 | B | B; `shortcut` chooses |
 | A's zeros | "extra zero entries" | Torch: behind the channels | behind the channels |
 | initial weights | as He et al. 2015: 2 / n, n inputs or outputs | n outputs | n inputs, classifier 1 / n |
-| last norm of a block | not said | scale 1; 0 is an option of both | scale 1 |
+| last norm of a block | not said | scale 1; torchvision: 0 is an option | scale 1 |
 | smallest image | 224 or 32 | none | 1 pixel: padding leaves no map empty; no largest |
 
 | 32 x 32 images | the paper | common implementations | here |
@@ -28,7 +28,6 @@ from torch.nn import functional as F
 from course_utils.models.initialization import he_normal
 from course_utils.models.sizes import check_images, check_width
 
-PLAIN = "none"  # in the place of a shortcut
 STRIDED = {"1x1": 0, "3x3": 1}  # which layer of a bottleneck has the stride
 
 # Table 1: the blocks of conv2_x to conv5_x.
@@ -64,9 +63,9 @@ class ZeroPadded(nn.Module):
 
 
 def _shortcut(option, in_channels, channels, stride, batch_norm):
-    """Section 4.1: A has no parameters, B a projection (1 x 1) where the shape changes, C everywhere; None if plain."""
+    """Section 4.1: A has no parameters, B a projection (1 x 1) where the shape changes, C everywhere; None is none."""
     same = stride == 1 and in_channels == channels
-    if option == PLAIN:
+    if option is None:
         return None
     if option == "C" or (option == "B" and not same):
         return nn.Sequential(*_conv(in_channels, channels, 1, stride, batch_norm))
@@ -80,7 +79,8 @@ class Block(nn.Module):
         super().__init__()
         residual, before = [], in_channels
         for i, (kernel_size, channels) in enumerate(layers):
-            residual += _conv(before, channels, kernel_size, stride if i == strided else 1, batch_norm) + [nn.ReLU()]
+            residual += _conv(before, channels, kernel_size, stride if i == strided else 1, batch_norm)
+            residual.append(nn.ReLU())
             before = channels
         self.residual = nn.Sequential(*residual[:-1])  # the last ReLU comes after the addition
         self.shortcut = _shortcut(shortcut, in_channels, before, stride, batch_norm)
@@ -96,7 +96,7 @@ class ResNet(nn.Module):
 
     def __init__(self, name, input_size, stem, plan, num_classes, shortcut, strided=0, batch_norm=True):
         super().__init__()
-        if shortcut not in ("A", "B", "C", PLAIN):
+        if shortcut not in ("A", "B", "C", None):
             raise ValueError(f"shortcut is {shortcut!r}; {name} has A, B, C")
         self.name, self.input_size = name, input_size
         self.stem, channels, stages = stem, stem[0].out_channels, OrderedDict()
@@ -168,12 +168,12 @@ def resnet152(num_classes: int = 1000, in_channels: int = 3, shortcut: str = "B"
 
 def plain18(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
     """The 18 layers of Table 1 without shortcuts: as many parameters as resnet18 with shortcuts A."""
-    return _imagenet("plain18", 18, _basic, num_classes, in_channels, PLAIN)
+    return _imagenet("plain18", 18, _basic, num_classes, in_channels, None)
 
 
 def plain34(num_classes: int = 1000, in_channels: int = 3) -> ResNet:
     """The 34 layers of Table 1 without shortcuts: as many parameters as resnet34 with shortcuts A."""
-    return _imagenet("plain34", 34, _basic, num_classes, in_channels, PLAIN)
+    return _imagenet("plain34", 34, _basic, num_classes, in_channels, None)
 
 
 def resnet20(num_classes: int = 10, in_channels: int = 3, shortcut: str = "A") -> ResNet:
@@ -203,27 +203,27 @@ def resnet110(num_classes: int = 10, in_channels: int = 3, shortcut: str = "A") 
 
 def plain20(num_classes: int = 10, in_channels: int = 3) -> ResNet:
     """Section 4.2, 20 layers without shortcuts: 269,722 parameters, as resnet20 has."""
-    return _cifar("plain20", 20, num_classes, in_channels, PLAIN)
+    return _cifar("plain20", 20, num_classes, in_channels, None)
 
 
 def plain32(num_classes: int = 10, in_channels: int = 3) -> ResNet:
     """Section 4.2, 32 layers without shortcuts: 464,154 parameters, as resnet32 has."""
-    return _cifar("plain32", 32, num_classes, in_channels, PLAIN)
+    return _cifar("plain32", 32, num_classes, in_channels, None)
 
 
 def plain44(num_classes: int = 10, in_channels: int = 3) -> ResNet:
     """Section 4.2, 44 layers without shortcuts: 658,586 parameters, as resnet44 has."""
-    return _cifar("plain44", 44, num_classes, in_channels, PLAIN)
+    return _cifar("plain44", 44, num_classes, in_channels, None)
 
 
 def plain56(num_classes: int = 10, in_channels: int = 3) -> ResNet:
     """Section 4.2, 56 layers without shortcuts: 853,018 parameters, as resnet56 has."""
-    return _cifar("plain56", 56, num_classes, in_channels, PLAIN)
+    return _cifar("plain56", 56, num_classes, in_channels, None)
 
 
 def plain110(num_classes: int = 10, in_channels: int = 3) -> ResNet:
     """Section 4.2, 110 layers without shortcuts: 1,727,962 parameters, as resnet110 has."""
-    return _cifar("plain110", 110, num_classes, in_channels, PLAIN)
+    return _cifar("plain110", 110, num_classes, in_channels, None)
 
 
 def small_resnet18(
@@ -231,11 +231,12 @@ def small_resnet18(
 ) -> ResNet:
     """The 18 layers of Table 1 for 32 x 32 images: a stem of 3 x 3, no pooling, and `width` maps in conv2_x.
 
-    Width 64 is the full one: 11,173,962 parameters; 32: . Raises ValueError for a width below 1, or another shortcut.
+    Width 64 is the full one: 11,173,962 parameters; 32 has 2,797,610. Raises ValueError for a width below 1, or for
+    another shortcut.
     """
     return _small("small_resnet18", num_classes, in_channels, width, batch_norm, shortcut)
 
 
 def small_plain18(num_classes: int = 10, in_channels: int = 3, width: int = 32, batch_norm: bool = True) -> ResNet:
     """small_resnet18 without shortcuts; width and batch_norm as there."""
-    return _small("small_plain18", num_classes, in_channels, width, batch_norm, PLAIN)
+    return _small("small_plain18", num_classes, in_channels, width, batch_norm, None)

@@ -1,0 +1,60 @@
+"""What is kept of a finished run, and where."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from course_utils.authors import __main__ as authors
+from course_utils.authors import keep
+from course_utils.models import build, pretrained
+
+RECORD = {"model": "resnet20", "model_options": {}, "data": "cifar10", "recipe": "full"}
+RECORD |= {"seed": 0, "test_accuracy": 0.9}
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(pretrained, "WEIGHTS", tmp_path / "weights")
+    return tmp_path
+
+
+def finished(folder, **changes):
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps(RECORD | changes))
+    torch.manual_seed(0)
+    safetensors.torch.save_file(build("resnet20").state_dict(), folder / "model.safetensors")
+    safetensors.torch.save_file({"logits": torch.zeros(3, 10).half()}, folder / "test_logits.safetensors")
+    return folder
+
+
+def kept(places, **changes):
+    paths = keep.keep(finished(places / "run", **changes))
+    assert all(path.is_file() for path in paths)
+    return [path.relative_to(places).as_posix() for path in paths]
+
+
+def test_the_record_and_the_weights(places):
+    assert kept(places) == ["runs/resnet20-cifar10-seed0.json", "weights/resnet20.safetensors"]
+    assert json.loads((places / "runs/resnet20-cifar10-seed0.json").read_text()) == RECORD
+
+
+def test_weights_of_the_first_seed_only(places):
+    assert kept(places, seed=1) == ["runs/resnet20-cifar10-seed1.json"]
+
+
+def test_outputs_of_the_fast_recipe(places):
+    files = ["runs/fast_cnn-cifar10-seed2.json", "runs/fast_cnn-cifar10-seed2.safetensors"]
+    assert kept(places, model="fast_cnn", recipe="fast", seed=2) == files
+
+
+def test_what_is_not_finished_is_refused(places, capsys):
+    folder = finished(places / "run")
+    (folder / "run.json").write_text(json.dumps(RECORD).replace("test_", "validation_"))
+    assert authors.main(["keep", str(folder)]) == 2
+    assert "is not at its end" in capsys.readouterr().err
+    assert authors.main(["keep", str(places)]) == 2
+    assert f"{places} holds no run" in capsys.readouterr().err
+    assert not (places / "runs").exists()

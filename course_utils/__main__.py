@@ -93,15 +93,20 @@ example:
 def train_names():
     from course_utils import datasets, models, training
 
-    options = [
-        f"  {name}: {', '.join(f'{option}={default}' for option, default in models.options(name).items())}"
-        for name in models.available()
+    options = {name: models.options(name) for name in models.available()}
+    with_some = [
+        f"  {name}: {', '.join(f'{option}={value}' for option, value in given.items())}"
+        for name, given in options.items()
+        if given
     ]
+    words = training.WORDS
+    fields = [f"{name} ({'|'.join(words[name])})" if name in words else name for name in training.fields()]
     return f"""models, and their options with their defaults:
-{chr(10).join(options)}
+{chr(10).join(with_some)}
+  without options: {", ".join(name for name, given in options.items() if not given)}
 data sets: {", ".join(datasets.available())}, folder:PATH
 recipes: {", ".join(training.RECIPES)}
-fields of a recipe: {", ".join(training.fields())}
+fields of a recipe: {", ".join(fields)}
 
 examples:
   python -m course_utils train lenet5_simple --data digits

@@ -106,13 +106,16 @@ def present(name: str) -> bool:
 
 def describe(name: str) -> str:
     """One line about a data set, fetched first if need be: sizes, where it lies, that its checksums are right."""
+    if folder.named(name):
+        lists = [folder.listing(name, split) for split in SPLITS]
+        sizes = " + ".join(f"{len(files):,} {files.split}" for files in lists)
+        return f"{name}: {sizes} images, {len(lists[0].classes)} classes; in {shown(lists[0].root)}, of any size"
     files = _obtain(name)
     arrays, classes, _, _ = _splits(name, files)
     sizes = " + ".join(f"{len(arrays[split][1]):,} {split}" for split in SPLITS)
     channels, height, width = arrays["train"][0].shape[1:]
     count = len({path for _, path in files or ()})
     where = f"{count} file{'s' * (count > 1)} in {shown(_folder(files))}, checksums right" if files else "embedded"
-    where = "read whole" if folder.named(name) else where
     return f"{name}: {sizes} images of {channels} x {height} x {width}, {len(classes)} classes; {where}"
 
 

@@ -5,8 +5,20 @@ runs: by name; records: what is kept of them; parallel: several processes.
 """
 
 from course_utils.training.loop import Diverged, Run, fit
-from course_utils.training.recipes import RECIPES, Recipe, fields, learning_rate, recipe_for
+from course_utils.training.recipes import RECIPES, WORDS, Recipe, fields, learning_rate, recipe_for
 from course_utils.training.records import load_runs
 from course_utils.training.runs import train
 
-__all__ = ["RECIPES", "Diverged", "Recipe", "Run", "fields", "fit", "learning_rate", "load_runs", "recipe_for", "train"]
+__all__ = [
+    "RECIPES",
+    "WORDS",
+    "Diverged",
+    "Recipe",
+    "Run",
+    "fields",
+    "fit",
+    "learning_rate",
+    "load_runs",
+    "recipe_for",
+    "train",
+]

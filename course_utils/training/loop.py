@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from course_utils import evaluation
-from course_utils.datasets import Dataset
 from course_utils.datasets.sources import Data, Source, source
 from course_utils.machine import autocast, check_seed, derived_seed, keep_freed_memory, pick_device, pick_precision
 from course_utils.training.averaging import Average, keep_of
@@ -32,8 +31,8 @@ class Diverged(ValueError):
 
 def fit(
     model: nn.Module,
-    train: Dataset,
-    validation: Dataset,
+    train: Data,
+    validation: Data,
     recipe: Recipe,
     *,
     seed: int = 0,
@@ -41,7 +40,7 @@ def fit(
     precision: str | None = None,
     quiet: bool = False,
 ) -> list[dict]:
-    """Train `model`, in place, on a Dataset, with a look at another after each epoch. Returns the history.
+    """Train `model`, in place, on a split, with a look at another after each epoch. Returns the history.
 
     recipe: for example recipe_for("quick", "mnist", "lenet5"). seed: of order, augmentation and dropout;
     torch's own generator is left as it was. The history has a dict an epoch: epoch, train_loss (smoothed labels
@@ -50,7 +49,7 @@ def fit(
     mode.
     Raises ValueError for a recipe or data that make no sense (NaN in images among them), Diverged for a loss of NaN.
     """
-    evaluation.check_kinds(model=(model, nn.Module), train=(train, Dataset), validation=(validation, Dataset))
+    evaluation.check_kinds(model=(model, nn.Module), train=(train, Data), validation=(validation, Data))
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe is {recipe!r}; expected a Recipe: recipe_for(name, data, model) gives one")
     run = Run(model, train, validation, recipe, seed, pick_device(device), precision)
@@ -97,8 +96,8 @@ class Run:
         if isinstance(prepare := getattr(model, "prepare", None), Callable):
             prepare(self.train.first(PREPARED))
         self.optimizer = make_optimizer(model, recipe)
-        self.average = None if recipe.average == "none" else Average(model)
         self.network = world.wrap(self.model, device)
+        self.average = None if recipe.average == "none" else Average(model)
         self.history: list[dict] = []
 
     def epochs(self, until: int | None = None, quiet: bool = False) -> Iterator[dict]:
@@ -177,7 +176,6 @@ class Run:
 
     def _validate(self, last):
         """Loss and accuracy on the validation split; the averaged weights, if there are, stay after the last epoch."""
-        self.world.agree(self.model)
         if self.average and last:
             self.average.take()
         if not self.validation:
@@ -189,6 +187,7 @@ class Run:
 
     def outputs(self, batches: Source, tta: str = "none") -> torch.Tensor:
         """The model's outputs on all images of a split, in their order, the work divided among the processes."""
+        self.world.agree(self.model)
         mine = evaluation.outputs(self.model, batches, self.precision, tta, self.world.rank, self.world.size)
         return self.world.interleave(mine, evaluation.BATCH)
 

@@ -1,6 +1,7 @@
 """Folders of images of one's own: what is read, and the one line for what cannot be."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from PIL import Image
 
 from course_utils import datasets, training
-from course_utils.datasets import DataUnavailable
+from course_utils.datasets import DataUnavailable, decoding, folder
+from course_utils.training.ensembles import evaluate_runs
 
 RNG = np.random.default_rng(0)
 
@@ -55,7 +57,7 @@ def test_classes_are_folders_in_alphabetical_order(own):
     assert len(seen) == 24
     assert len(train.mean) == 3
     assert datasets.present(f"folder:{root}")
-    assert "22 train + 2 validation + 6 test images of 3 x 8 x 10, 2 classes" in datasets.describe(f"folder:{root}")
+    assert "22 train + 2 validation + 6 test images, 2 classes" in datasets.describe(f"folder:{root}")
 
 
 def test_a_folder_that_changed_is_read_again_and_no_other(own, monkeypatch):
@@ -119,11 +121,11 @@ def test_what_is_no_image_is_named(own):
     assert len(load(root)) == 21
 
 
-def test_deep_pixels_and_other_sizes_are_named(own):
+def test_other_pixels_and_other_sizes_are_named(own):
     root, _ = own
-    Image.fromarray(np.zeros((8, 10), np.uint16)).save(root / "train" / "cat" / "deep.png")
-    refused(root, "deep.png has pixels of mode I;16; expected 8 bits a channel")
-    (root / "train" / "cat" / "deep.png").unlink()
+    Image.fromarray(np.zeros((8, 10), np.float32)).save(root / "train" / "cat" / "float.tif")
+    refused(root, "float.tif has pixels of mode F; expected 8 bits a channel")
+    (root / "train" / "cat" / "float.tif").unlink()
     picture(root / "val" / "dog" / "wide.png", (8, 11, 3))
     refused(root, "wide.png is 8 x 11, .*00.png 8 x 10; expected one size for all")
 
@@ -153,6 +155,101 @@ def test_too_much_for_memory(own, monkeypatch):
     refused(root, "holds more than 0 GB of images: too much for memory")
 
 
+def test_a_class_folder_that_cannot_be_read_is_named(own, monkeypatch):
+    root, _ = own
+
+    def closed(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(folder.os, "listdir", closed)
+    refused(root, "train/cat cannot be read: Permission denied; expected PATH/train/CLASS")
+    with pytest.raises(DataUnavailable, match="train/cat cannot be read: Permission denied"):
+        folder.listing(f"folder:{root}", "train")
+
+
+def test_a_listing_has_the_splits_of_the_images_in_memory(own):
+    root, _ = own
+    for split in (*datasets.SPLITS, "all"):
+        files, whole = folder.listing(f"folder:{root}", split), load(root, split)
+        assert torch.equal(files.labels, whole.labels) and files.classes == whole.classes
+        pixels = [np.array(Image.open(files.path(i))) for i in range(len(files))]
+        assert np.array_equal(np.stack(pixels), whole.images.permute(0, 2, 3, 1))
+    assert repr(files) == f"Files('folder:{root}', 'all', 24 images, 2 classes)"
+
+
+def test_a_listing_measures_the_training_images_and_no_others(tmp_path):
+    shades = np.arange(0, 240, 10)
+    for split in ("train", "val"):
+        for i, shade in enumerate(shades):
+            path = tmp_path / split / "a" / f"{i:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixel = (shade, shade // 2, 255 - shade) if split == "train" else (255, 255, 255)
+            Image.new("RGB", (5, 3), tuple(map(int, pixel))).save(path)
+    train, test = (folder.listing(f"folder:{tmp_path}", split) for split in ("train", "test"))
+    seen = np.array([Image.open(train.path(i)).getpixel((0, 0)) for i in range(len(train))]) / 255
+    assert train.mean == pytest.approx(seen.mean(0)) and train.std == pytest.approx(seen.std(0))
+    assert (test.mean, test.std) == (train.mean, train.std)
+
+
+def test_a_listing_opens_a_sample_and_nothing_else(own, monkeypatch):
+    root, _ = own
+    opened = []
+    monkeypatch.setattr(folder, "SAMPLE", 5)
+    monkeypatch.setattr(folder, "picture", lambda path, view: opened.append(path) or decoding.picture(path, view))
+    files = folder.listing(f"folder:{root}", "train")
+    assert opened == [files.path(i) for i in (0, 5, 10, 15, 21)]
+    assert folder.listing(f"folder:{root}", "validation").std == files.std and len(opened) == 5  # measured once
+    bad = files.path(5)
+    bad.write_text("no image")
+    assert folder.listing(f"folder:{root}", "train").mean != files.mean  # a file that changed is measured anew
+    for path in opened:
+        path.write_text("no image")
+    with pytest.raises(DataUnavailable, match=r"none of 5 images can be decoded; the first: .*00.png is no image"):
+        folder.listing(f"folder:{root}", "train")
+    for path in opened:
+        Image.new("RGB", (4, 4), "red").save(path)
+    with pytest.raises(DataUnavailable, match=r"5 images from .*00.png on have one value in all their pixels"):
+        folder.listing(f"folder:{root}", "train")
+
+
+def test_a_fingerprint_is_that_of_names_and_sizes(own):
+    root, _ = own
+    files = folder.listing(f"folder:{root}", "test")
+    before = files.fingerprint()
+    assert before == folder.listing(f"folder:{root}", "test").fingerprint()
+    assert before != folder.listing(f"folder:{root}", "train").fingerprint()
+    path = files.path(0)
+    with path.open("ab") as file:
+        file.write(b"\0")
+    longer = files.fingerprint()
+    assert longer != before
+    path.rename(path.with_name("renamed.png"))
+    assert folder.listing(f"folder:{root}", "test").fingerprint() not in (before, longer)
+    assert files.fingerprint() not in (before, longer)  # the file that it names is gone
+
+
+def test_a_listing_refuses_what_is_no_folder_and_no_split(own):
+    root, _ = own
+    with pytest.raises(ValueError, match="'mnist' names no folder of images; expected folder:PATH"):
+        folder.listing("mnist", "train")
+    with pytest.raises(ValueError, match="no split 'val'; there are train, validation, test, all"):
+        folder.listing(f"folder:{root}", "val")
+    (root / "val" / "zebra").mkdir()
+    with pytest.raises(DataUnavailable, match="zebra is empty; expected at least one image a class"):
+        folder.listing(f"folder:{root}", "train")
+    (root / "val" / "zebra" / "0.png").touch()
+    with pytest.raises(DataUnavailable, match=r"zebra is a class that .*train has not"):
+        folder.listing(f"folder:{root}", "train")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a file's name is text")
+def test_a_name_that_is_no_text_is_listed_and_found(own):
+    root, _ = own
+    (root / "val" / "cat" / "00.png").rename(root / "val" / "cat" / "00 \udcff\n.png")
+    files = folder.listing(f"folder:{root}", "test")
+    assert all(files.path(i).is_file() for i in range(len(files)))
+
+
 def test_a_model_is_trained_on_a_folder(tmp_path, monkeypatch):
     for split, count in (("train", 20), ("val", 2)):
         for label, shade in (("dark", 40), ("light", 200)):
@@ -162,7 +259,18 @@ def test_a_model_is_trained_on_a_folder(tmp_path, monkeypatch):
                 noise = RNG.integers(-20, 20, size=(32, 32, 3))
                 Image.fromarray((shade + noise).astype(np.uint8)).save(path)
     monkeypatch.chdir(tmp_path)
-    record = training.train("lenet5_simple", "folder:own", settings={"batch_size": 6}, epochs=3)
+    settings = {"batch_size": 6, "flip": True, "learning_rate": 0.02}
+    record = training.train("lenet5_simple", "folder:own", settings=settings, epochs=6)
     assert record["test_accuracy"] == 1.0
-    assert (record["data"], record["train_images"]) == ("folder:own", 36)
+    assert (record["data"], record["train_images"], record["validation_images"]) == ("folder:own", 36, 4)
     assert os.path.exists("build/lenet5_simple-own-seed0/run.json")
+    (row,) = evaluate_runs(["build/lenet5_simple-own-seed0"], tta="flip")
+    assert row["top1"] == 1.0 and row["top5"] is None
+    again = training.train("lenet5_simple", "folder:own", settings=settings, epochs=6, resume=True)
+    assert again == record
+    with pytest.raises(ValueError, match="cutout is for images in memory; those of folder:own are cropped at random"):
+        training.train("lenet5_simple", "folder:own", settings={"cutout": 8}, out="other")
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save("own/train/dark/20.png")  # of another size, and grey
+    with pytest.raises(ValueError, match=r"holds another run: images \(CRC-32\) "):
+        training.train("lenet5_simple", "folder:own", settings=settings, epochs=6, resume=True)
+    assert "37 train + 4 validation + 4 test images, 2 classes" in datasets.describe("folder:own")

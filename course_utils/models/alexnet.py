@@ -47,12 +47,13 @@ class AlexNet(nn.Sequential):
 
     conv1: nn.Conv2d
 
-    def __init__(self, name, layers, input_size, least, most):
+    def __init__(self, layers, name="", input_size=None, sides=()):
         super().__init__(layers)
-        self.name, self.input_size, self.sides = name, input_size, (least, most)
+        self.name, self.input_size, self.sides = name, input_size, sides
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        check_images(x, self.name, self.conv1.in_channels, *self.sides)
+        if self.sides:  # a slice of the layers has none, and takes what it takes
+            check_images(x, self.name, self.conv1.in_channels, *self.sides)
         return super().forward(x)
 
 
@@ -105,7 +106,7 @@ def alexnet(num_classes: int = 1000, in_channels: int = 3, form: str = "paper", 
     )
     for name in ("drop5",) if paper else ("norm1", "norm2", "drop7"):
         del layers[name]
-    model = AlexNet("alexnet", layers, 224, 223, 254)  # images of 223 to 254 pixels come to 6 x 6, too
+    model = AlexNet(layers, "alexnet", 224, (223, 254))  # images of 223 to 254 pixels come to 6 x 6, too
     if paper:
         initialize(model, ones=("conv2", "conv4", "conv5", "fc6", "fc7"))
     return model
@@ -174,7 +175,7 @@ def small_alexnet(
         layers[f"{activation}{k}"] = ACTIVATIONS[activation]()
         layers[f"drop{k}"] = nn.Dropout(dropout)
     layers["fc8"] = nn.Linear(hidden, num_classes)
-    model = AlexNet("small_alexnet", layers, 32, 32, 32)
+    model = AlexNet(layers, "small_alexnet", 32, (32, 32))
     he_normal(model)
     if activation == "tanh":
         halve_variance(model)

@@ -126,7 +126,8 @@ class GoogLeNet(nn.Module):
         self.fc = nn.Linear(trunk["inception5b"].out_channels, num_classes)
         first = next(layer for layer in self.modules() if isinstance(layer, nn.Conv2d))
         self.in_channels = first.in_channels
-        he_normal(self)
+        for network in (self, *self.heads.values()):  # each with a classifier of its own
+            he_normal(network)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         heads = self.heads if self.training else {}

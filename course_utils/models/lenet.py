@@ -28,6 +28,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from course_utils.models.sizes import check_images
+
 # Table I of the paper: for each of C3's 16 maps, the maps of S2 that it sees.
 C3_TABLE = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),  # three neighbours, in a ring
@@ -118,7 +120,13 @@ class RBF(nn.Module):
 class LeNet(nn.Sequential):
     """The layers of a LeNet, by the names of the paper; its images are 32 x 32."""
 
+    c1: nn.Conv2d
     input_size = 32
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if hasattr(self, "c1"):  # a slice from further up takes what it takes
+            check_images(x, "LeNet", self.c1.in_channels, 32, 32)
+        return super().forward(x)
 
 
 @torch.no_grad()

@@ -59,6 +59,6 @@ def zfnet(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -
         drop7=nn.Dropout(dropout),
         fc8=nn.Linear(4096, num_classes),
     )
-    model = ZFNet("zfnet", layers, 224, 223, 254)  # images of 223 to 254 pixels come to 6 x 6, too
+    model = ZFNet(layers, "zfnet", 224, (223, 254))  # images of 223 to 254 pixels come to 6 x 6, too
     initialize(model)
     return model

@@ -197,3 +197,10 @@ def test_small_takes_one_size(side):
 def test_options_that_are_refused(build, options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+def test_a_slice_of_the_layers_is_a_network():
+    model = small_alexnet().eval()
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(model[5:](model[:5](x)), model(x))

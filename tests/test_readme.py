@@ -52,6 +52,24 @@ def test_row_of_runs(model):
     assert f"| `{model}` | {cell('fashion-mnist')} | {cell('mnist')} |" in README
 
 
+def groups_on_cifar10():
+    """The runs on CIFAR-10, by model."""
+    runs = load_runs("*-cifar10-seed*")
+    return {run["model"]: [other for other in runs if other["model"] == run["model"]] for run in runs}
+
+
+@pytest.mark.parametrize(("model", "runs"), groups_on_cifar10().items(), ids=[*groups_on_cifar10()])
+def test_row_of_runs_on_cifar10(model, runs):
+    def cell(key):
+        accuracies = [100 * run[key] for run in runs]
+        spread = f" ± {statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
+        return f"{statistics.mean(accuracies):.2f}{spread} %"
+
+    epochs = len(runs[0]["epochs"])
+    row = f"| `{model}` | {epochs} | {len(runs)} | {cell('test_accuracy')} | {cell('stated_accuracy')} |"
+    assert row in README
+
+
 def test_seconds_of_runs():
     seconds = [run["seconds"] for run in load_runs("lenet5_simple-fashion-mnist-seed*")]
     assert "took one to two minutes" in README and all(60 <= s <= 120 for s in seconds)

@@ -2,6 +2,8 @@
 
 `World` is what the loop knows of the others; alone, it does nothing. Gradients are averaged by torch's
 DistributedDataParallel. Batch norm's statistics are those of a process's own share, unless synchronized (CUDA only).
+A resumed run has the bits of an unbroken one with up to two processes; with more, sums of gradients are rounded in
+another order in the step after a resume, for DistributedDataParallel arranges them anew after its first step.
 """
 
 import os
@@ -23,10 +25,6 @@ GRACE = 5  # seconds between such a signal and the end
 GONE = "another process of this run is gone, so this one ends; the same call with --resume goes on"
 
 
-class Gone(OSError):
-    """Another process of the run has ended."""
-
-
 @dataclass(frozen=True)
 class World:
     """The processes of a run: how many, and which of them this is."""
@@ -44,8 +42,7 @@ class World:
         if self.size == 1:
             return model
         places = [device] if device.type == "cuda" else None
-        # Buffers are of use at test time only: `agree` sees to them then, and not in every step.
-        return nn.parallel.DistributedDataParallel(model, device_ids=places, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(model, device_ids=places)
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         """The mean over all processes, number by number."""
@@ -113,13 +110,18 @@ def _restarts():
     return os.environ.get("TORCHELASTIC_RESTART_COUNT", "") or "0"
 
 
+# The last owner of a group waits for its threads. Were that DistributedDataParallel, holding the interpreter's lock, a
+# thread that needs the lock to let go of a tensor would wait for it, and both for ever. So groups stay until the end.
+_past: list = []
+
+
 @contextmanager
 def world(device: str | None) -> Iterator[tuple[World, str | None]]:
     """The processes of this run, connected while the block runs; and the device that this one is to take.
 
     NCCL connects GPUs, one a process; gloo CPUs. What ends one process ends all, and only the first to fail says so:
-    the others raise SystemExit. Raises Gone where another process was killed, ValueError for a device that several
-    cannot take.
+    the others raise SystemExit. Raises KeyboardInterrupt where another process was killed, too, ValueError for a device
+    that several cannot take.
     """
     rank, local, size = started()
     if size == 1:
@@ -129,22 +131,26 @@ def world(device: str | None) -> Iterator[tuple[World, str | None]]:
         raise ValueError("this build of torch cannot connect processes: start one, without torchrun")
     from torch.distributed.rendezvous import rendezvous  # not in every build
 
-    store = next(iter(rendezvous("env://")))[0]  # torchrun's own: it outlives each of us
+    store = next(iter(rendezvous("env://")))[0]  # torchrun's own: it outlives each of us, through restarts
+    store = distributed.PrefixStore(_restarts(), store)  # pyright: ignore[reportPrivateImportUsage]
     with _ending(store):
         try:
             device = _device(device, local)
             backend = "nccl" if device != "cpu" else "gloo"
             distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
             yield World(rank, size), device
+            distributed.barrier()  # so that the others hear of a failure in the first one's last files
         except (ValueError, OSError, RuntimeError, KeyboardInterrupt) as error:
-            lost = isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
-            if isinstance(error, RuntimeError) and not lost:
+            fault = isinstance(error, RuntimeError)
+            lost = isinstance(error, distributed.DistError) or (fault and "gloo" in str(error))
+            if fault and not lost:
                 raise  # a fault of ours, with all that Python says
             if not _first(store):
                 raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 2) from None
             if lost:
-                raise Gone(GONE) from None
+                raise KeyboardInterrupt(GONE) from None
             raise
+        _past.append(distributed.group.WORLD)
         distributed.destroy_process_group()
 
 
@@ -164,7 +170,7 @@ def _device(name, local):
 def _first(store):
     """Whether no process has said yet why all end. So it is if the store is gone, with the machine that had it."""
     try:
-        return store.add(f"said-{_restarts()}", 1) == 1
+        return store.add("said", 1) == 1
     except distributed.DistError:
         return True
 
@@ -174,18 +180,23 @@ def _ending(store):
     """While the block runs, a signal of ENDS is a KeyboardInterrupt, once: torchrun sends them again meanwhile.
 
     Python hears a signal between two of its own instructions only, and a GPU may wait for another process for ever. So
-    a thread sees to it that this one ends after GRACE seconds. Not undone after a failure, for the process is to end.
+    a thread sees to it that this one ends after GRACE seconds. After a failure no signal disturbs the end.
     """
     ear, mouth = socket.socketpair()
     mouth.setblocking(False)
     before = {number: signal.signal(number, _interrupt) for number in ENDS}
     signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_end, args=(ear, store), daemon=True).start()
-    yield
-    signal.set_wakeup_fd(-1)
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    mouth.close()
+    try:
+        yield
+    except BaseException:
+        before = dict.fromkeys(ENDS, signal.SIG_IGN)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(-1)
+        mouth.close()
 
 
 def _interrupt(*_):
@@ -201,5 +212,5 @@ def _end(ear, store):
             if heard[0] in ENDS:
                 time.sleep(GRACE)
                 if _first(store):
-                    print(f"course_utils: {GONE}", file=sys.stderr, flush=True)
+                    print(f"\ncourse_utils: {GONE}", file=sys.stderr, flush=True)
                 os._exit(2)

@@ -47,7 +47,7 @@ def command(identity: dict) -> str:
     recipe = recipe_for(identity["recipe"], identity["data"], identity["model"])
     words = ["python", "-m", "course_utils", "train", identity["model"], "--data", identity["data"]]
     if identity["world_size"] > 1:
-        words[:2] = ["torchrun", "--nproc-per-node", str(identity["world_size"])]
+        words[:1] = ["torchrun", "--nproc-per-node", str(identity["world_size"])]
     words += ["--recipe", identity["recipe"], "--seed", str(identity["seed"]), "--precision", identity["precision"]]
     for name, value in identity["model_options"].items():
         words += ["--model-option", f"{name}={value}"]

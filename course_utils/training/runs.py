@@ -41,9 +41,9 @@ def train(
 
     recipe: the name of one; epochs, batch_size and settings, {field: value}, replace its values. stop_after ends early,
     after that epoch, on the same schedule. seed: of initial weights, order, augmentation and dropout. resume goes on
-    from the checkpoint, on the CPU bit for bit, and starts anew where there is none. device, precision: None for the
-    best there is. compile: torch compiles the model first. deterministic: on a GPU, too, the same bits each time.
-    sync_batch_norm: statistics over the batches of all processes, on CUDA.
+    from the checkpoint and starts anew where there is none; on the CPU, with up to two processes, bit for bit. device,
+    precision: None for the best there is. compile: torch compiles the model first. deterministic: on a GPU, too, the
+    same bits each time. sync_batch_norm: statistics over the batches of all processes, on CUDA.
     Under torchrun the processes share each batch, and the first one writes; a restart of torchrun's goes on.
     After the last epoch the test split is looked at, once, and model.safetensors is written, beside it the outputs for
     the test images, test_logits.safetensors, as float16.
@@ -107,7 +107,7 @@ def _start(identity: dict, recipe: Recipe, device: torch.device, world: parallel
     """A Run of a freshly initialized model; the checksum of its images joins its identity."""
     train = data(identity["data"], recipe.train_on)
     validation = data(identity["data"], "validation") if recipe.train_on == "train" else None
-    identity["images (CRC-32)"] = checksum(train)
+    identity["images (CRC-32)"] = world.share(checksum(train) if world.writes else None)
     if identity["deterministic"]:
         machine.be_deterministic()
     machine.seed_everything(identity["seed"])
@@ -148,7 +148,7 @@ def _train(run, identity, folder, stop_after, resume):
     except KeyboardInterrupt:
         how = f"after epoch {kept} of {run.recipe.epochs}: the same call with --resume goes on in {folder}"
         raise KeyboardInterrupt(f"interrupted {how if kept else 'in the first epoch: nothing is kept'}") from None
-    except (BrokenPipeError, parallel.Gone):
+    except BrokenPipeError:
         raise
     except OSError as error:
         how = f"with --resume goes on in {folder}" if kept else "starts anew"

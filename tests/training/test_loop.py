@@ -116,7 +116,9 @@ def test_wrong_data(sets):
     refused(r"100 x 1 x 32 x 32 with 99 labels", labels=train.labels[1:])
     refused(r"are 40 x 40; the model takes 32 x 32", images=torch.zeros(100, 1, 40, 40, dtype=torch.uint8))
     colour = {"images": train.images.expand(-1, 3, -1, -1), "mean": train.mean * 3, "std": train.std * 3}
-    refused(r"cannot take images of 3 x 32 x 32 \(digits\): .*expected input.* to have 1 channels", **colour)
+    refused(
+        r"cannot take images of 3 x 32 x 32 \(digits\): the images are 2 x 3 x 32 x 32; LeNet takes N x 1 x", **colour
+    )
     for name, images in (("validation images", validation.images[:0]), ("train images", train.images[:0])):
         sets = [train, validation] if "validation" in name else [validation, train]
         sets[name.startswith("v")] = replace(sets[name.startswith("v")], images=images, labels=train.labels[:0])

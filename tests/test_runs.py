@@ -37,9 +37,10 @@ FLOORS = {
     "lenet5_simple-mnist": 0.99,
     "lenet5-mnist": 0.985,
     "lenet5_simple-cifar10": 0.74,
+    "fast_cnn-cifar10": 0.925,
 }
 # Groups of fewer than three seeds: what they cost is hours.
-FEWEST: dict[str, int] = {}
+FEWEST = {"fast_cnn-cifar10": 1}
 
 
 def table_of_data():

@@ -121,7 +121,7 @@ def values(words, kinds, owner):
     found = {}
     for word in words:
         name, equals, text = (part.strip() for part in word.partition("="))
-        if not equals:
+        if not equals or not name:
             raise ValueError(f"{word!r} sets nothing; expected NAME=VALUE, where NAME is {', '.join(kinds) or 'none'}")
         if name not in kinds:
             raise ValueError(f"{owner} has no {name!r} to set; it has {', '.join(kinds) or 'none'}")
@@ -187,7 +187,7 @@ def parser():
     sub.add_argument("runs", nargs="+", metavar="DIR", help="the folder of a finished run, on the same data set")
     sub.add_argument("--tta", default="none", metavar="T", help="none, flip or shift: the mean of several looks")
     sub.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps (default: the best there is)")
-    sub.add_argument("--precision", metavar="P", help="float32, bfloat16 or float64 (default: the first run's)")
+    sub.add_argument("--precision", metavar="P", help="float32, bfloat16 or float64 (default: that of each run)")
 
     sub = command(release, "student versions of a chapter's exercises, or of all", example("release 06 --out class"))
     sub.add_argument("chapter", metavar="CHAPTER|all", help="the chapter's number, for example 06")

@@ -34,9 +34,11 @@ def predict(
     if tta not in TTA:
         raise ValueError(f"tta is {tta!r}; expected {' or '.join(TTA)}")
     place = pick_device(device)
-    batches = source(dataset, place, getattr(model, "input_size", None))
-    check_fit(model.to(place), batches)
-    return outputs(model, batches, pick_precision(precision, place), tta).cpu()
+    precision = pick_precision(precision, place)
+    dtype = torch.float64 if precision == "float64" else torch.float32
+    batches = source(dataset, place, getattr(model, "input_size", None), dtype=dtype)
+    check_fit(model.to(place, dtype), batches)
+    return outputs(model, batches, precision, tta).cpu()
 
 
 def evaluate(
@@ -82,9 +84,10 @@ def look(model: nn.Module, images: torch.Tensor, tta: str) -> torch.Tensor:
     "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.5: `multi-crop`).
     """
     if tta == "none":
-        return model(images)
+        logits = model(images)
+        return logits.float() if logits.dtype == torch.bfloat16 else logits  # a mean of bfloat16 would be rounded
     if tta == "flip":
-        return (model(images) + model(images.flip(3))) / 2
+        return (look(model, images, "none") + look(model, images.flip(3), "none")) / 2
     padded = F.pad(images, (1, 1, 1, 1), mode="reflect")
     moved = look(model, padded[:, :, :-2, :-2], "flip") + look(model, padded[:, :, 2:, 2:], "flip")
     return look(model, images, "flip") / 2 + moved / 4

@@ -7,7 +7,8 @@ import os
 import platform
 import random
 import subprocess
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,13 +118,20 @@ def autocast(precision: str, device: "torch.device") -> AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
-def be_deterministic() -> None:
-    """Let torch take only algorithms that give the same bits each time: on CUDA the faster ones do not."""
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """A block in which torch takes only algorithms that give the same bits each time: faster ones on CUDA do not."""
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may not be
+    before, benchmark = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.backends.cudnn.benchmark = benchmark
 
 
 def keep_freed_memory(device: "torch.device") -> None:

@@ -9,6 +9,7 @@ from course_utils.files import write
 from course_utils.models import pretrained
 from course_utils.training.records import RUNS
 
+RECORDED = ("full", "fast")  # recipes
 WITH_LOGITS = ("fast",)  # recipes of whose runs ensembles are made
 WITH_WEIGHTS = ("resnet20", "plain20", "small_alexnet")  # of seed 0
 
@@ -18,17 +19,21 @@ def keep(folder: Path) -> list[Path]:
     try:
         text = (folder / "run.json").read_text(encoding="utf-8")
         record = json.loads(text)
-        name, finished = f"{record['model']}-{record['data']}-seed{record['seed']}", "test_accuracy" in record
+        model, data, seed, recipe = (record[key] for key in ("model", "data", "seed", "recipe"))
+        name, finished = f"{model}-{data}-seed{seed}", "test_accuracy" in record
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{folder} holds no run: {error}") from None
     if not finished:
         raise ValueError(f"the run in {folder} is not at its end")
+    if recipe not in RECORDED or Path(name).name != name:
+        raise ValueError(f"{name} by the recipe {recipe!r} is not kept; expected {' or '.join(RECORDED)}")
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    logits = (folder / "test_logits.safetensors").read_bytes()
     files = [RUNS / f"{name}.json"]
     write(files[0], text)
-    if record["recipe"] in WITH_LOGITS:
+    if recipe in WITH_LOGITS:
         files.append(RUNS / f"{name}.safetensors")
-        write(files[-1], (folder / "test_logits.safetensors").read_bytes())
-    if record["model"] in WITH_WEIGHTS and record["data"] == "cifar10" and record["seed"] == 0:
-        weights = safetensors.torch.load_file(folder / "model.safetensors")
-        files.append(pretrained.keep(record["model"], weights, record["model_options"]))
+        write(files[-1], logits)
+    if (recipe, data, seed) == ("full", "cifar10", 0) and model in WITH_WEIGHTS:
+        files.append(pretrained.keep(model, weights, record["model_options"]))
     return files

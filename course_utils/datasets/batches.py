@@ -31,10 +31,10 @@ class Batches:
     """A Dataset on a device, its images zero-padded once to `size` (a side, in pixels; None: as they are).
 
     Training batches are shifted by up to `shift` pixels each way, over a margin of zeros or of the image's reflection;
-    mirrored, half of them at random or, alternating, each one in every other epoch; and lose a square of `cutout`
-    pixels, which becomes 0 (DeVries & Taylor 2017). `epoch` yields the training batches of an epoch, `in_order` all
-    images once, as they are. Raises ValueError for data that no model can learn from, for images that do not fit the
-    size, and for a batch larger than the data set.
+    mirrored, half of them at random or, alternating, each one in every other epoch; and lose a square with a side of
+    `cutout` pixels, which takes the mean colour, 0 (DeVries & Taylor 2017). `epoch` yields the training batches of an
+    epoch, `in_order` all images once, as they are. Raises ValueError for data that no model can learn from, for images
+    that do not fit the size, and for a batch larger than the data set.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ def build(name: str, num_classes: int | None = None, in_channels: int | None = N
 
     `given` are options, the keyword arguments of the function of that name. Weights are drawn from torch's global
     generator. Raises ValueError for an unknown name or option (listing the known ones), or a value that the network
-    cannot take.
+    or the memory cannot take.
     """
     known = options(name)
     for option, value in given.items():
@@ -57,4 +57,7 @@ def build(name: str, num_classes: int | None = None, in_channels: int | None = N
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{size} is {value!r}; expected a whole number, at least 1")
         given[size] = value
-    return _BUILDERS[name](**given)
+    try:
+        return _BUILDERS[name](**given)
+    except (RuntimeError, OverflowError, MemoryError) as error:
+        raise ValueError(f"{name} cannot be made so large: {str(error).splitlines()[0][:200]}") from None

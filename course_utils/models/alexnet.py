@@ -2,15 +2,15 @@
 
 Krizhevsky, Sutskever & Hinton, "ImageNet classification with deep convolutional neural networks", NIPS 2012: section
 3.5 and figure 2 for the network, 3.3 and 3.4 for response normalization and pooling, 4.2 for dropout, 5 for the initial
-weights. form="torchvision" is the network of Krizhevsky, "One weird trick for parallelizing convolutional neural
-networks", arXiv 1404.5997 (2014), as torchvision has it.
+weights. form="torchvision" is torchvision's, after Krizhevsky, "One weird trick for parallelizing convolutional neural
+networks", arXiv 1404.5997 (2014), which has 384 maps in conv 4.
 
 | `alexnet` | the paper | torchvision | here |
 |---|---|---|---|
 | image | 224 x 224; to give 55 x 55 it takes 227 | 224, padded by 2 | 224, padded by 2: 227 are read, see below |
 | maps of conv 1 to 5 | 96, 256, 384, 384, 256 | 64, 192, 384, 256, 256 | the paper's; `form` chooses |
 | groups | conv 2, 4, 5: two, one a GPU | none | two, on one device |
-| response normalization | behind conv 1 and 2 | none | the paper's; torch divides alpha by n, which is undone |
+| response normalization | behind conv 1 and 2 | none | the paper's; torch's own divides alpha by n |
 | dropout | outputs of the two hidden layers | inputs of the two hidden layers | the paper's; `form` chooses |
 | initial weights | N(0, 0.01^2), some biases 1 | torch's default | the paper's; torch's for that form |
 | noise on colours | section 4.1 | none | none |
@@ -34,9 +34,10 @@ from collections import OrderedDict
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from course_utils.models.initialization import he_normal
-from course_utils.models.sizes import check_images
+from course_utils.models.sizes import check_images, check_width
 
 FORMS = ("paper", "torchvision")
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -57,13 +58,18 @@ class AlexNet(nn.Sequential):
         return super().forward(x)
 
 
-def response_normalization() -> nn.LocalResponseNorm:
+class ResponseNorm(nn.Module):
     """Section 3.3: a map over (2 + 1e-4 * sum of squares) ** 0.75, summed over the 5 maps around it, fewer at the ends.
 
-    Torch takes alpha times the mean of n squares, not their sum, hence n * alpha.
+    Not torch's, which takes alpha times the mean of the squares, and whose gradient differs from run to run on CUDA.
     """
-    n, alpha = 5, 1e-4
-    return nn.LocalResponseNorm(n, alpha=n * alpha, beta=0.75, k=2.0)
+
+    def forward(self, x):
+        squares = F.pad(x.float().square(), (0, 0, 0, 0, 2, 2))  # bfloat16 would lose them beside the 2
+        total, maps = torch.zeros_like(squares[:, 4:]), x.shape[1]
+        for k in range(5):
+            total = total + squares[:, k : k + maps]
+        return x * (2 + 1e-4 * total).pow(-0.75).to(x.dtype)
 
 
 def alexnet(num_classes: int = 1000, in_channels: int = 3, form: str = "paper", dropout: float = 0.5) -> AlexNet:
@@ -81,11 +87,11 @@ def alexnet(num_classes: int = 1000, in_channels: int = 3, form: str = "paper", 
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(in_channels, maps1, 11, stride=4, padding=2),  # 55 x 55
         relu1=nn.ReLU(),
-        norm1=response_normalization(),
+        norm1=ResponseNorm(),
         pool1=nn.MaxPool2d(3, 2),  # 27 x 27
         conv2=nn.Conv2d(maps1, maps2, 5, padding=2, groups=groups),
         relu2=nn.ReLU(),
-        norm2=response_normalization(),
+        norm2=ResponseNorm(),
         pool2=nn.MaxPool2d(3, 2),  # 13 x 13
         conv3=nn.Conv2d(maps2, maps3, 3, padding=1),
         relu3=nn.ReLU(),
@@ -153,7 +159,8 @@ def small_alexnet(
     """
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation is {activation!r}; small_alexnet has {', '.join(ACTIVATIONS)}")
-    if width < 3 or width % 3:
+    check_width(width)
+    if width % 3:
         raise ValueError(f"width is {width!r}; expected a multiple of 3, for conv 2 has 8 / 3 as many maps")
     check_probability(dropout)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
@@ -165,7 +172,7 @@ def small_alexnet(
             layers[f"bn{k}"] = nn.BatchNorm2d(after)
         layers[f"{activation}{k}"] = ACTIVATIONS[activation]()
         if lrn and k < 3:
-            layers[f"norm{k}"] = response_normalization()
+            layers[f"norm{k}"] = ResponseNorm()
         if k in (1, 2, 5):  # to 16 x 16, 8 x 8, 4 x 4
             layers[f"pool{k}"] = nn.MaxPool2d(3, 2, padding=1) if overlap else nn.MaxPool2d(2)
         before = after

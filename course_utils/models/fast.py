@@ -6,11 +6,15 @@ weights, a rate of its own for the biases of norms) is in `training`.
 
 | `fast_cnn` | the paper | its program, airbench94 | here |
 |---|---|---|---|
-| bias of the first layer | trained for the first 3 epochs | the same | trained all along: one rule fewer |
+| bias of the first layer | trained for the first 3 epochs, from 0 | the same | trained all along, torch's start |
 | covariance of patches | that of the training images | their second moment, 5,000 images | covariance, 5,000 images |
 | `eps` of batch norm | not said | 1e-12 | torch's 1e-5 |
 | scale of batch norm | none is learned | a weight of 1, frozen | the same |
 | number format | half precision | float16, batch norm in float32 | what `training` chooses |
+| decay | of all weights and biases | the same | of weights only |
+| Lookahead | from the start | after 3 epochs | from the start |
+| rate | from 0.2 to 1 to 0.07 of the peak | the same | from 0 to 1 to 0 |
+| epochs, batch | 9.9, 1024 | 9.9, 1000 | 10, 1000 |
 | input channels | 3 | 3 | any: 8 filters in the first layer for each |
 """
 

@@ -32,7 +32,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.models.alexnet import check_probability, response_normalization
+from course_utils.models.alexnet import ResponseNorm, check_probability
 from course_utils.models.initialization import he_normal
 from course_utils.models.sizes import check_images
 
@@ -173,10 +173,10 @@ def googlenet(
     trunk: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=ConvReLU(in_channels, 64, 7, stride=2, batch_norm=batch_norm),  # 112 x 112
         pool1=nn.MaxPool2d(3, 2, ceil_mode=True),  # 56 x 56
-        norm1=response_normalization(),
+        norm1=ResponseNorm(),
         conv2=ConvReLU(64, 64, 1, batch_norm=batch_norm),
         conv3=ConvReLU(64, 192, 3, batch_norm=batch_norm),
-        norm2=response_normalization(),
+        norm2=ResponseNorm(),
         pool2=nn.MaxPool2d(3, 2, ceil_mode=True),  # 28 x 28, then 14 x 14 and 7 x 7
     )
     if batch_norm:

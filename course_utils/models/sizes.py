@@ -17,6 +17,6 @@ def check_images(x: Tensor, name: str, in_channels: int, least: int, most: int |
 
 
 def check_width(width: int) -> None:
-    """Raises ValueError for a width, the channels of a small network's first stage, below 1."""
-    if width < 1:
-        raise ValueError(f"width is {width!r}; expected at least 1")
+    """Raises ValueError for a width, the channels of a small network's first stage, that is not 1 to 1,024."""
+    if not 1 <= width <= 1024:
+        raise ValueError(f"width is {width!r}; expected at least 1 and at most 1024")

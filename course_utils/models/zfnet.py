@@ -1,7 +1,7 @@
 """The network of Zeiler & Fergus: AlexNet with a finer first layer, as pictures of its filters suggested.
 
 Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014: figure 3 for the network, section
-3.1 for the initial weights, 4.1 for why its first layer has windows of 7 in steps of 2.
+3 for the initial weights, 4.1 for why its first layer has windows of 7 in steps of 2.
 
 | `zfnet` | the paper | here |
 |---|---|---|
@@ -21,7 +21,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from course_utils.models.alexnet import AlexNet, check_probability, initialize, response_normalization
+from course_utils.models.alexnet import AlexNet, ResponseNorm, check_probability, initialize
 
 
 class ZFNet(AlexNet):
@@ -38,11 +38,11 @@ def zfnet(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -
         conv1=nn.Conv2d(in_channels, 96, 7, stride=2, padding=1),  # 110 x 110
         relu1=nn.ReLU(),
         pool1=nn.MaxPool2d(3, 2, ceil_mode=True),  # 55 x 55
-        norm1=response_normalization(),
+        norm1=ResponseNorm(),
         conv2=nn.Conv2d(96, 256, 5, stride=2),  # 26 x 26
         relu2=nn.ReLU(),
         pool2=nn.MaxPool2d(3, 2, ceil_mode=True),  # 13 x 13
-        norm2=response_normalization(),
+        norm2=ResponseNorm(),
         conv3=nn.Conv2d(256, 384, 3, padding=1),
         relu3=nn.ReLU(),
         conv4=nn.Conv2d(384, 384, 3, padding=1),

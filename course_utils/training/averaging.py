@@ -10,7 +10,8 @@ from torch import nn
 class Average:
     """The exponential average of a model's weights and floating buffers, such as the statistics of batch norm.
 
-    Counters are no numbers to average: they stay the model's own. `values` is all that a checkpoint needs.
+    Counters, such as that of batches, are not averaged: the model's own are used. `values` is all that a checkpoint
+    needs.
     """
 
     def __init__(self, model: nn.Module):

@@ -11,6 +11,8 @@ from course_utils import models
 from course_utils.datasets.sources import Data, channels, data
 from course_utils.evaluation import ensemble, interval, predict, top_k
 
+READ = {"model": str, "model_options": dict, "data": str, "precision": str}  # of a record
+
 
 def evaluate_runs(
     folders: list[str], *, tta: str = "none", device: str | None = None, precision: str | None = None
@@ -20,6 +22,8 @@ def evaluate_runs(
     precision: None for that of each run. Returns a dict a line: what, top1, low, high, top5 (None up to five classes).
     Raises ValueError for folders without a finished run, or with runs on several data sets.
     """
+    if len({Path(folder).resolve() for folder in folders}) < len(folders):
+        raise ValueError("a folder is given twice; expected different runs")
     found = [_read(Path(folder)) for folder in folders]
     names = list(dict.fromkeys(record["data"] for record in found))
     if len(names) > 1:
@@ -42,7 +46,9 @@ def load_model(folder: str | Path, record: dict, test: Data) -> nn.Module:
     """The network of a finished run with its weights. ValueError for weights missing or of another network."""
     path = Path(folder) / "model.safetensors"
     sizes = {"num_classes": len(test.classes), "in_channels": channels(test)}
-    model = models.build(record["model"], **sizes, **record["model_options"])
+    model = models.build(record["model"], **sizes | record["model_options"])
+    if record["precision"] == "float64":
+        model.double()
     try:
         model.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, safetensors.SafetensorError, RuntimeError) as error:
@@ -56,10 +62,10 @@ def _read(folder):
     path = folder / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        finished = "test_accuracy" in record and {"model", "model_options", "data", "precision"} <= record.keys()
-    except FileNotFoundError:
+        finished = "test_accuracy" in record and all(isinstance(record[name], kind) for name, kind in READ.items())
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{folder} holds no run: there is no run.json in it") from None
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, LookupError):
         finished = False
     if not finished:
         raise ValueError(f"{path} is not the record of a finished run: train with --resume goes on")

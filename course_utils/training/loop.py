@@ -92,7 +92,7 @@ class Run:
         self.validation = None if validation is None else source(validation, device, size, dtype=dtype)
         for batches in filter(None, (self.train, self.validation)):
             evaluation.check_fit(model, batches)
-        _check_batch_norm(model, self.train)
+        _check_batch_norm(model, self.train, recipe.batch_size // world.size)
         if isinstance(prepare := getattr(model, "prepare", None), Callable):
             prepare(self.train.first(PREPARED))
         self.optimizer = make_optimizer(model, recipe)
@@ -140,7 +140,7 @@ class Run:
         """The steps of an epoch, `done` epochs being done; mean loss and accuracy over its batches as they came."""
         self.model.train()
         recipe, steps = self.recipe, self.train.steps
-        losses = torch.empty(steps, device=self.device)
+        losses = torch.empty(steps, device=self.device, dtype=self.dtype)
         hits = torch.zeros((), dtype=torch.int64, device=self.device)
         for i, (images, labels) in enumerate(self.train.epoch(done, self.world.rank, self.world.size)):
             step = done * steps + i
@@ -167,11 +167,10 @@ class Run:
         return self.world.mean(losses).mean().item(), self.world.sum(hits).item() / images
 
     def _average(self, step):
-        """Every few steps, `step` being done: the averaged weights follow the model's."""
-        recipe = self.recipe
-        if self.average and step % recipe.average_every == 0:
-            part = step / (recipe.epochs * self.train.steps)
-            keep = keep_of(recipe.average_decay, recipe.average_every, part)
+        """Every few steps, `step` being done, and after the last: the averaged weights follow the model's."""
+        recipe, steps = self.recipe, self.recipe.epochs * self.train.steps
+        if self.average and (step % recipe.average_every == 0 or step == steps):
+            keep = keep_of(recipe.average_decay, recipe.average_every, step / steps)
             self.average.update(keep, write_back=recipe.average == "lookahead")
 
     def _validate(self, last):
@@ -212,14 +211,14 @@ def as_tuple(outputs: torch.Tensor | tuple) -> tuple:
 
 
 @torch.no_grad()
-def _check_batch_norm(model, batches):
-    """ValueError where a batch of one is too little for the model's batch norm; tried on a copy, for it moves averages.
+def _check_batch_norm(model, batches, share):
+    """ValueError where a share of one image is too little for the model's batch norm.
+
+    It is tried on a copy, for it moves averages.
 
     A batch of one is enough where each channel still has several values in space.
     """
-    if batches.batch_size > 1 or not any(
-        isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()
-    ):
+    if share > 1 or not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()):
         return
     try:
         copy.deepcopy(model).train()(batches.first(1))

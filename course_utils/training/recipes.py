@@ -40,7 +40,7 @@ class Recipe:
     fill: str = "zeros"  # what moves in: zeros, or reflect, the image mirrored at its border
     flip: bool = False  # every other image is mirrored; not where left and right mean something, as in digits
     alternate_flip: bool = False  # every image is mirrored in every other epoch: never twice the same in a row
-    cutout: int = 0  # pixels: the side of a square that is made grey
+    cutout: int = 0  # pixels: the side of a square that takes the mean colour
     # The look at the test set
     tta: str = "none"  # the mean of outputs: flip, of an image and its mirror image; shift, of three places, too
 
@@ -55,15 +55,19 @@ class Recipe:
         for name, least in (("epochs", 1), ("batch_size", 1), ("average_every", 1), ("shift", 0), ("cutout", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a whole number, at least {least}")
+        for name in ("epochs", "average_every"):
+            if getattr(self, name) > MOST:
+                raise ValueError(f"{name} is {getattr(self, name)!r:.40}; expected at most {MOST:,}")
         for name in ("learning_rate", "norm_bias_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a positive number")
+            if not 0 < getattr(self, name) <= MOST:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a positive number up to {MOST:,}")
         below_1 = ("warmup", "momentum", "label_smoothing", "average_decay")
-        for name, top in (*((name, 1) for name in below_1), ("weight_decay", math.inf), ("clip", math.inf)):
+        for name, top in (*((name, 1) for name in below_1), ("weight_decay", MOST), ("clip", MOST)):
             if not 0 <= getattr(self, name) < top:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected at least 0 and below {top}")
 
 
+MOST = 1_000_000  # of any number in a recipe: none that makes sense comes near
 WORDS = {
     "train_on": ("train", "all"),
     "optimizer": ("sgd", "adamw"),
@@ -82,7 +86,7 @@ def fields() -> dict[str, type]:
 ANY = "any"  # data or models that have no line of their own
 FOLDER = "folder"  # images of a user's own, whichever folder they lie in
 
-# For `fast_cnn`, as good as a ResNet after 10 epochs: the numbers of Jordan 2024 (arXiv 2404.00498; airbench94), for
+# For `fast_cnn`, as good as a ResNet after 10 epochs: numbers of Jordan 2024 (arXiv 2404.00498; airbench94), for
 # the mean of the loss over a batch in place of its sum.
 FAST = Recipe(
     epochs=10,
@@ -129,7 +133,8 @@ RECIPES = {
         ("cifar10", "lenet5_simple"): Recipe(epochs=30, train_on="all", learning_rate=0.05, shift=2, flip=True),
         ("cifar10", ANY): CIFAR10,
         **{("cifar10", name): replace(CIFAR10, epochs=40) for name in ("resnet20", "resnet56", "plain20", "plain56")},
-        # ImageNet's layout. He et al. 2016, section 3.4, but for the schedule: theirs drops the rate three times.
+        # ImageNet's layout. Batches and decay of He et al. 2016, section 3.4; as many epochs, and crops as in Szegedy
+        # et al. 2015, as common implementations have them; the cosine in place of drops of the rate.
         (FOLDER, ANY): Recipe(
             epochs=90, batch_size=256, schedule="cosine", warmup=0.05, weight_decay=1e-4, flip=True, train_on="all"
         ),
@@ -138,6 +143,7 @@ RECIPES = {
     },
     "fast": {
         ("cifar10", ANY): replace(FAST, flip=True, alternate_flip=True),
+        (FOLDER, ANY): replace(FAST, shift=0, flip=True),
         (ANY, ANY): FAST,
     },
 }

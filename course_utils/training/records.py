@@ -43,7 +43,7 @@ SWITCHES = ("compile", "deterministic", "sync_batch_norm")
 
 
 def command(identity: dict) -> str:
-    """The command line that makes a run again, whatever the recipe of that name says by then."""
+    """The command line that makes a run again, with the recipe of that name as it is at the run's commit."""
     recipe = recipe_for(identity["recipe"], identity["data"], identity["model"])
     words = ["python", "-m", "course_utils", "train", identity["model"], "--data", identity["data"]]
     if identity["world_size"] > 1:
@@ -66,6 +66,7 @@ def finished(run: Run, identity: dict, folder: Path) -> dict | None:
             whole = set(weights.keys()) == run.model.state_dict().keys()
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         said = f"{folder} holds this run, finished: test accuracy {record['test_accuracy']:.2%}"
+        whole = whole and (folder / "test_logits.safetensors").exists()
         same = whole and record["epochs"] == run.history and record["command"] == command(identity)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, safetensors.SafetensorError):
         return None

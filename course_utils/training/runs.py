@@ -81,9 +81,10 @@ def train(
         }
         if not resume and world.writes:
             _refuse_used(folder)
-        run = _start(identity, chosen, place, world)
-        with checkpoints.alone(folder) if world.writes else nullcontext():
-            return _train(run, identity, folder, stop_after, resume)
+        with machine.deterministic() if deterministic else nullcontext():
+            run = _start(identity, chosen, place, world)
+            with checkpoints.alone(folder) if world.writes else nullcontext():
+                return _train(run, identity, folder, stop_after, resume)
 
 
 def _changed(recipe, arguments, settings):
@@ -108,8 +109,6 @@ def _start(identity: dict, recipe: Recipe, device: torch.device, world: parallel
     train = data(identity["data"], recipe.train_on)
     validation = data(identity["data"], "validation") if recipe.train_on == "train" else None
     identity["images (CRC-32)"] = world.share(checksum(train) if world.writes else None)
-    if identity["deterministic"]:
-        machine.be_deterministic()
     machine.seed_everything(identity["seed"])
     sizes = {"num_classes": len(train.classes), "in_channels": channels(train)}
     model = models.build(identity["model"], **sizes, **identity["model_options"])
@@ -134,8 +133,11 @@ def _train(run, identity, folder, stop_after, resume):
                 return finished
     elif writes:
         _refuse_used(folder)  # once more, now that nobody else can be at work in it
-    kept = len(run.history)
-    stretches = [*stretches, {"first_epoch": kept + 1, **machine.circumstances(run.device)}]
+    kept = done = len(run.history)
+    if stop_after < done:
+        raise ValueError(f"stop_after is {stop_after}; {done} epochs of {folder} are done")
+    if done < stop_after:
+        stretches = [*stretches, {"first_epoch": done + 1, **machine.circumstances(run.device)}]
     try:
         for row in run.epochs(stop_after):
             if writes:
@@ -170,9 +172,10 @@ def _finish(run, identity, stretches, folder):
         write(folder / "model.safetensors", safetensors.torch.save(weights))
         write(folder / "test_logits.safetensors", safetensors.torch.save({"logits": stated["logits"]}))
         records.keep(folder, record)
+        trained = f"trained on all {len(run.train):,} images, " if run.recipe.train_on == "all" else ""
         how = "" if run.recipe.tta == "none" else f", {stated['accuracy']:.2%} with tta={run.recipe.tta}"
         print(
-            f"{identity['model']} on {identity['data']}: "
+            f"{identity['model']} on {identity['data']}: {trained}"
             f"test accuracy {plain['accuracy']:.2%}{how}; record in {folder}/run.json"
         )
     return record

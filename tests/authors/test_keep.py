@@ -50,6 +50,13 @@ def test_outputs_of_the_fast_recipe(places):
     assert kept(places, model="fast_cnn", recipe="fast", seed=2) == files
 
 
+@pytest.mark.parametrize("changes", [{"recipe": "quick"}, {"data": "folder:/tmp/x"}, {"model": "x/../../evil"}])
+def test_what_is_not_to_be_kept(places, changes):
+    with pytest.raises(ValueError, match="is not kept; expected full or fast"):
+        kept(places, **changes)
+    assert not (places / "runs").exists()
+
+
 def test_what_is_not_finished_is_refused(places, capsys):
     folder = finished(places / "run")
     (folder / "run.json").write_text(json.dumps(RECORD).replace("test_", "validation_"))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from course_utils.models.alexnet import ResponseNorm
 from course_utils.models.googlenet import TABLE, GoogLeNet, Inception, googlenet, small_googlenet
 
 
@@ -94,9 +95,9 @@ def test_the_third_branch_by_form(form, large):
 
 def test_what_batch_norm_replaces():
     def kinds(model):
-        return {type(layer) for layer in model.modules()} & {nn.BatchNorm2d, nn.LocalResponseNorm}
+        return {type(layer) for layer in model.modules()} & {nn.BatchNorm2d, ResponseNorm}
 
-    assert kinds(on_meta()) == {nn.LocalResponseNorm}
+    assert kinds(on_meta()) == {ResponseNorm}
     assert kinds(on_meta(batch_norm=True)) == kinds(on_meta(form="torchvision")) == {nn.BatchNorm2d}
     # Each map has a scale and a shift in place of a bias.
     maps = sum(layer.out_channels for layer in on_meta().modules() if isinstance(layer, nn.Conv2d))
@@ -163,7 +164,7 @@ def test_small_forward_and_backward():
     torch.manual_seed(0)
     model = small_googlenet(num_classes=3, in_channels=1, width=0.05, batch_norm=False)
     assert isinstance(model, GoogLeNet) and model.input_size == 32
-    assert not [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d | nn.LocalResponseNorm)]
+    assert not [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d | ResponseNorm)]
     outputs = model(torch.randn(4, 1, 32, 32))
     assert outputs.shape == (4, 3)
     outputs.square().sum().backward()

@@ -46,6 +46,6 @@ def test_a_compiled_network_refuses_too():
 
 def test_width():
     check_width(1)
-    for width in (0, -8):
-        with pytest.raises(ValueError, match=f"^width is {width}; expected at least 1$"):
+    for width in (0, -8, 1025, 10**21):
+        with pytest.raises(ValueError, match=f"^width is {width}; expected at least 1 and at most 1024$"):
             check_width(width)

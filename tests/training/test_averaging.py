@@ -89,3 +89,18 @@ def test_an_average_of_one_step_is_the_model(sets):
     _, rows = weights_after(sets, "none")
     _, averaged = weights_after(sets, "lookahead", average_decay=0.0)
     assert [row["train_loss"] for row in rows] == [row["train_loss"] for row in averaged]
+
+
+@pytest.mark.parametrize("kind", ["aside", "lookahead"])
+def test_the_last_step_is_averaged_too(sets, kind):
+    """Else a run shorter than average_every would end with the weights that it began with."""
+    recipe = replace(SHORT, average=kind, average_every=1000)
+    run = training.Run(net(), *sets, recipe, 0, machine.pick_device("cpu"))
+    before = {name: value.clone() for name, value in run.average.values.items()}
+    list(run.epochs(quiet=True))
+    assert all((run.average.values[name] - value).abs().max() > 0 for name, value in before.items())
+    plain, _ = weights_after(sets, "none")
+    assert run.average.values.keys() == plain.model.state_dict().keys()
+    if kind == "aside":  # nothing is kept of the start: 0.99 to the power of 1000
+        for name, value in plain.model.state_dict().items():
+            torch.testing.assert_close(run.average.values[name], value, rtol=1e-3, atol=1e-4)

@@ -5,7 +5,7 @@ import json
 import pytest
 import safetensors.torch
 import torch
-from runs import few, net, run
+from runs import few, net, run, weights
 
 from course_utils import evaluation
 from course_utils.__main__ import main
@@ -49,6 +49,15 @@ def test_a_run_states_what_its_test_time_augmentation_gives(tmp_path):
     torch.testing.assert_close(kept.float(), looked, rtol=1e-3, atol=1e-3)
 
 
+def test_a_run_in_float64_is_looked_at_in_float64(tmp_path):
+    record = run(tmp_path / "run", epochs=1, precision="float64")
+    assert weights(tmp_path / "run")["c1.weight"].dtype == torch.float64
+    (row,) = evaluate_runs([str(tmp_path / "run")])
+    assert row["top1"] == record["test_accuracy"]
+    model = load_model(tmp_path / "run", record, few("digits", "test"))
+    assert model.c1.weight.dtype == torch.float64
+
+
 def refused(capsys, *words):
     assert main(["evaluate", *map(str, words)]) == 2
     line = capsys.readouterr().err.strip()
@@ -62,6 +71,13 @@ def test_what_is_no_finished_run(two, tmp_path, capsys):
     for text in ("{", "[]", json.dumps({"model": "lenet5"}), json.dumps(records[0] | {"data": None})[:-40]):
         (tmp_path / "run.json").write_text(text)
         assert "is not the record of a finished run" in refused(capsys, tmp_path)
+    for odd in ({"model_options": []}, {"data": ["digits"]}, {"model": 3}, {"precision": None}):
+        (tmp_path / "run.json").write_text(json.dumps(records[0] | odd))
+        assert "is not the record of a finished run" in refused(capsys, tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps(records[0] | {"model_options": {"speed": 3}}))
+    assert "lenet5_simple has no option 'speed'" in refused(capsys, tmp_path)
+    assert "holds no run" in refused(capsys, tmp_path / "run.json")
+    assert "a folder is given twice" in refused(capsys, folders[0], folders[1], folders[0])
     (tmp_path / "run.json").write_text(json.dumps(records[0]))
     assert "does not hold the weights of this run" in refused(capsys, folders[0], tmp_path)
     other = net(activation="tanh", num_classes=5).state_dict()

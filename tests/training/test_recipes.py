@@ -74,6 +74,9 @@ def test_recipes_suit_their_data():
         {"fill": "edge"},
         {"cutout": -1},
         {"tta": "crops"},
+        {"learning_rate": 1e308},
+        {"weight_decay": 1e300},
+        {"epochs": 10**400},
     ],
 )
 def test_recipes_that_make_no_sense(change):

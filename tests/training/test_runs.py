@@ -411,6 +411,46 @@ def test_averages_and_their_optimizer_go_on_bit_for_bit(tmp_path, settings, prec
         run(tmp_path / "broken", settings=settings | {"average": "none"}, precision=precision, resume=True)
 
 
+# ---- Switches
+
+
+def test_determinism_is_asked_for_in_the_block_only(tmp_path, monkeypatch):
+    asked, real = [], Batches.epoch
+
+    def epoch(*given):
+        asked.append(torch.are_deterministic_algorithms_enabled())
+        return real(*given)
+
+    monkeypatch.setattr(Batches, "epoch", epoch)
+    record = run(tmp_path / "run", epochs=1, deterministic=True)
+    assert record["deterministic"] and record["command"].endswith(" --deterministic")
+    assert asked == [True] and not torch.are_deterministic_algorithms_enabled()
+    with pytest.raises(ValueError, match="holds another run: deterministic True, not False"):
+        run(tmp_path / "run", epochs=1, resume=True)
+
+
+def test_synchronized_batch_norm_needs_cuda(tmp_path, capsys):
+    words = ("resnet20", "--data", "digits", "--out", tmp_path / "run", "--device", "cpu", "--sync-batch-norm")
+    assert "sync_batch_norm is for CUDA devices, not for cpu" in refusal(capsys, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_are_part_of_a_runs_identity(tmp_path, monkeypatch):
+    run(tmp_path, stop_after=1)
+    turned = lambda name, split: replace(few(name, split), labels=9 - few(name, split).labels)  # noqa: E731
+    monkeypatch.setattr(datasets, "load", turned)
+    with pytest.raises(ValueError, match=r"holds another run: images \(CRC-32\) "):
+        run(tmp_path, resume=True)
+
+
+def test_a_resume_that_trains_nothing_adds_no_stretch(tmp_path):
+    run(tmp_path, stop_after=2)
+    again = run(tmp_path, stop_after=2, resume=True)
+    assert "stretches" not in again
+    with pytest.raises(ValueError, match=r"stop_after is 1; 2 epochs of .* are done"):
+        run(tmp_path, stop_after=1, resume=True)
+
+
 # ---- One run at a time in a folder
 
 

@@ -22,13 +22,10 @@ FORMAT = 3  # of a checkpoint; raised when its content changes
 # Of a checkpoint: what it holds, and of what kind.
 FIELDS: dict[str, type] = {"format": int, "identity": dict, "threads": int, "stretches": list}
 FIELDS |= {"weights": dict, "average": dict, "optimizer": dict, "history": list}
-
-
+PLAIN = (str, int, float, dict, type(None))  # kinds that an identity is made of
 ROW = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 ROW += ("images_per_second", "seconds")  # what each row of a history holds
 MOST_THREADS = 4096
-
-
 # What zipfile and torch.load raise of a file that is torn or altered.
 BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError, OSError, EOFError, RuntimeError)
 BROKEN += (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
@@ -163,33 +160,19 @@ def _check_identity(theirs, ours, folder):
         raise ValueError(f"{folder} holds another run: {' '.join('; '.join(differences).split())}")
 
 
-PLAIN = (str, int, float, dict, type(None))
-
-
 def restore(run: Run, checkpoint: dict, folder: Path) -> None:
     """Bring a fresh Run to where the checkpoint was. Raises ValueError for one of another network than its name says.
 
     A sum comes out differently on another number of threads, so torch goes on, in this process, with as many as the run
     began with.
     """
-    mine = run.optimizer.state_dict()["param_groups"]
     try:
         run.model.load_state_dict(checkpoint["weights"])
-        if _but_rates(checkpoint["optimizer"]["param_groups"]) != _but_rates(mine):
-            raise ValueError("its optimizer has other settings")
-        run.optimizer.load_state_dict(checkpoint["optimizer"])
-        for group in run.optimizer.param_groups:
-            for parameter in group["params"] if run.recipe.momentum else []:
-                kept = [value for value in run.optimizer.state[parameter].values() if value.ndim]  # but for counters
-                if not kept or any(value.shape != parameter.shape for value in kept):
-                    raise ValueError("its momentum has another shape")
+        _restore_optimizer(run, checkpoint["optimizer"])
         if run.average:
             _restore_average(run.average.values, checkpoint["average"])
         json.dumps(checkpoint["stretches"])
-        validated = run.validation is not None
-        names = [name for name in ROW if validated or not name.startswith("validation")]
-        rows = [row for row in checkpoint["history"] if all(type(row[name]) in (int, float) for name in names)]
-        epochs = [row["epoch"] for row in rows]
+        epochs = _epochs(checkpoint["history"], run.validation is not None)
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"the checkpoint in {folder} does not fit this network: {reason}") from None
@@ -199,6 +182,24 @@ def restore(run: Run, checkpoint: dict, folder: Path) -> None:
         raise ValueError(f"the checkpoint in {folder} was made by {checkpoint['threads']} threads; expected 1 or more")
     run.history = checkpoint["history"]
     torch.set_num_threads(checkpoint["threads"])
+
+
+def _restore_optimizer(run, kept):
+    """Give the optimizer its state. Raises ValueError if its settings, or the shapes of its momentum, are others'."""
+    if _but_rates(kept["param_groups"]) != _but_rates(run.optimizer.state_dict()["param_groups"]):
+        raise ValueError("its optimizer has other settings")
+    run.optimizer.load_state_dict(kept)
+    for group in run.optimizer.param_groups:
+        for parameter in group["params"] if run.recipe.momentum else []:
+            averages = [value for value in run.optimizer.state[parameter].values() if value.ndim]  # but for counters
+            if not averages or any(value.shape != parameter.shape for value in averages):
+                raise ValueError("its momentum has another shape")
+
+
+def _epochs(history, validated):
+    """The numbers of the epochs whose rows are whole; without validation, its two numbers are None."""
+    names = [name for name in ROW if validated or not name.startswith("validation")]
+    return [row["epoch"] for row in history if all(type(row[name]) in (int, float) for name in names)]
 
 
 def _restore_average(values, kept):

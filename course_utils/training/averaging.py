@@ -1,4 +1,4 @@
-"""An average of the weights along the way: it lies nearer to the middle of the valley than the last step does."""
+"""An average of the weights along the way, beside the training or in the place of its weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -214,9 +214,7 @@ def as_tuple(outputs: torch.Tensor | tuple) -> tuple:
 def _check_batch_norm(model, batches, share):
     """ValueError where a share of one image is too little for the model's batch norm.
 
-    It is tried on a copy, for it moves averages.
-
-    A batch of one is enough where each channel still has several values in space.
+    It is tried on a copy, for it moves averages. One image is enough where a channel still has several values in space.
     """
     if share > 1 or not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()):
         return
@@ -224,5 +222,6 @@ def _check_batch_norm(model, batches, share):
         copy.deepcopy(model).train()(batches.first(1))
     except ValueError as error:
         raise ValueError(
-            f"batch_size is 1, too few for the statistics of the model's batch norm: take at least 2 ({error})"
+            f"batch_size is {batches.batch_size}, too few for the statistics of the model's batch norm: "
+            f"take at least 2 a process ({error})"
         ) from error

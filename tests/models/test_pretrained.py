@@ -6,6 +6,7 @@ import torch
 
 from course_utils import models
 from course_utils.models import pretrained
+from course_utils.training import load_runs
 
 MOST = 4e6  # bytes, of all weights in the package
 
@@ -21,6 +22,14 @@ def test_the_weights_are_small_and_fit_their_networks():
         assert not model.training
         with torch.no_grad():
             assert model(torch.zeros(2, 3, 32, 32)).isfinite().all()
+
+
+def test_each_is_a_recorded_run():
+    for name in pretrained.available():
+        (record,) = load_runs(f"{name}-cifar10-seed0")
+        model = pretrained.load(name)
+        assert record["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+        assert (record["model"], record["recipe"], record["model_options"]) == (name, "full", {})
 
 
 def test_what_is_kept_comes_back(tmp_path, monkeypatch):

@@ -1,8 +1,11 @@
 """What is known before a network runs, held to networks that run."""
 
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -14,6 +17,14 @@ from course_utils.arithmetic import (
     receptive_field,
     same_padding,
     unused,
+)
+from course_utils.scratch import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    conv2d,
+    conv2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
 )
 
 axes = st.tuples(st.integers(1, 30), st.integers(1, 6), st.integers(1, 5), st.integers(0, 4), st.integers(1, 4))
@@ -174,3 +185,103 @@ def test_numbers_that_make_no_sense_are_refused(function, arguments, message):
 def test_groups_must_divide_the_channels(channels):
     with pytest.raises(ValueError, match="groups is 2; expected a divisor of"):
         conv_parameters(*channels, 3, groups=2)
+
+
+def mostly(*good, bad):
+    """One of the good values; once in forty times or so one of the bad."""
+    return st.sampled_from(good * (40 * len(bad) // len(good)) + bad)
+
+
+windows_of_an_axis = st.tuples(
+    mostly(1, 2, 3, 4, 5, 6, 7, bad=(0,)),  # size
+    mostly(1, 2, 3, 4, bad=(0,)),  # kernel
+    mostly(1, 2, 3, bad=(0, -1)),  # stride
+    mostly(0, 0, 0, 1, 1, 2, bad=(-1,)),  # padding
+    mostly(1, 2, bad=(0,)),  # dilation
+)
+
+
+def answer(function, refusal):
+    """What the function returns; None if it refuses, which it may do by this kind of error only."""
+    try:
+        return function()
+    except refusal:
+        return None
+
+
+def image_gradient(ours, theirs, shape, backward, arrays):
+    """One configuration: refused by all, or the same output, of the size computed, and the same gradients.
+
+    Returns the gradient of the image, None after a refusal.
+    """
+    twins = [torch.tensor(array, requires_grad=True) for array in arrays]
+    y, expected = answer(lambda: ours(*arrays), ValueError), answer(lambda: theirs(*twins), RuntimeError)
+    assert (y is None) == (expected is None) == (shape is None)
+    if y is None or expected is None:
+        return None
+    assert y.shape[2:] == shape
+    np.testing.assert_allclose(y, expected.detach(), rtol=1e-10)
+    dy = np.random.default_rng(0).uniform(0.5, 1, y.shape)
+    gradients = backward(dy, *arrays)
+    for one, other in zip(gradients, torch.autograd.grad(expected, twins, torch.tensor(dy)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10)
+    return gradients[0]
+
+
+def test_a_thousand_convolutions_are_what_was_computed_beforehand_and_torchs():
+    """Sizes, outputs, gradients, refusals; and the pixels that get a gradient, as `reads` and `unused` have them."""
+    computed = []
+
+    @settings(max_examples=1000)
+    @given(axes=st.tuples(windows_of_an_axis, windows_of_an_axis), seed=st.integers(0, 999))
+    def agree(axes, seed):
+        size, kernel_size, *others = zip(*axes, strict=True)
+        options = dict(zip(("stride", "padding", "dilation"), others, strict=True))
+        rng = np.random.default_rng(seed)
+        dx = image_gradient(
+            partial(conv2d, **options),
+            partial(torch.nn.functional.conv2d, **options),
+            answer(lambda: tuple(output_size(*axis) for axis in axes), ValueError),
+            lambda dy, x, weight: conv2d_backward(dy, x, weight, **options)[:2],
+            [rng.uniform(0.5, 1, (2, 2, *size)), rng.uniform(0.5, 1, (3, 2, *kernel_size))],  # nothing cancels
+        )
+        computed.append(dx is not None)
+        if dx is None:
+            return
+        read = [{j for i in range(output_size(*axis)) for j in reads(i, *axis[1:])} for axis in axes]
+        down, across = ([j in pixels for j in range(n)] for pixels, n in zip(read, size, strict=True))
+        np.testing.assert_array_equal(dx.any(axis=(0, 1)), np.outer(down, across))
+        for axis, pixels in zip(axes, read, strict=True):
+            assert max(pixels) + 1 + unused(*axis) == axis[0] + axis[3]
+
+    agree()
+    assert computed.count(True) >= 500 and computed.count(False) >= 200
+
+
+def test_a_thousand_poolings_are_what_was_computed_beforehand_and_torchs():
+    """Sizes, outputs, gradients, refusals, which include a padding of more than half the kernel."""
+    computed = []
+
+    @settings(max_examples=1000)
+    @given(axes=st.tuples(windows_of_an_axis, windows_of_an_axis), seed=st.integers(0, 999))
+    def agree(axes, seed):
+        size, *others, _ = zip(*axes, strict=True)
+        options = dict(zip(("kernel_size", "stride", "padding"), others, strict=True))
+        shape = answer(lambda: tuple(output_size(*axis[:4]) for axis in axes), ValueError)
+        shape = None if any(2 * padding > kernel for _, kernel, _, padding, _ in axes) else shape
+        x = np.random.default_rng(seed).uniform(0.5, 1, (2, 2, *size))
+        for kind, function, backward in (
+            ("max_pool2d", max_pool2d, max_pool2d_backward),
+            ("avg_pool2d", avg_pool2d, avg_pool2d_backward),
+        ):
+            dx = image_gradient(
+                partial(function, **options),
+                partial(getattr(torch.nn.functional, kind), **options),
+                shape,
+                lambda dy, x, backward=backward: [backward(dy, x, **options)],
+                [x],
+            )
+            computed.append(dx is not None)
+
+    agree()
+    assert computed.count(True) >= 800 and computed.count(False) >= 400

@@ -1,6 +1,6 @@
 """The lecture's building blocks in plain NumPy, forward and backward; names follow torch.nn.functional."""
 
-from course_utils.scratch.convolution import conv2d, conv2d_backward, conv2d_loops
+from course_utils.scratch.convolution import conv2d, conv2d_backward, conv2d_backward_loops, conv2d_loops
 from course_utils.scratch.dropout import (
     dropout,
     dropout_backward,
@@ -41,16 +41,26 @@ from course_utils.scratch.nonlinearities import (
     tanh_grad,
 )
 from course_utils.scratch.normalization import batch_norm, batch_norm_backward, batch_norm_paths, update_running
+from course_utils.scratch.pooling import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+    max_pool2d_loops,
+)
 from course_utils.scratch.signals import next_mean_square, random_stack, signals, staircase
 
 __all__ = [
     "NONLINEARITIES",
     "RULES",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_paths",
     "conv2d",
     "conv2d_backward",
+    "conv2d_backward_loops",
     "conv2d_loops",
     "dropout",
     "dropout_backward",
@@ -71,6 +81,9 @@ __all__ = [
     "lecun_uniform",
     "log_softmax",
     "mask_probabilities",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "max_pool2d_loops",
     "next_mean_square",
     "normalized_geometric_mean",
     "random_stack",

@@ -1,5 +1,7 @@
 """What the layers share: arguments read and refused, and windows over images without a copy."""
 
+import math
+
 import numpy as np
 
 
@@ -24,6 +26,45 @@ def pair(name, value, least):
     if not whole or len(both) != 2 or min(both) < least:
         raise ValueError(f"{name} is {value!r}; expected an integer of at least {least}, or a pair of them")
     return int(both[0]), int(both[1])
+
+
+def check_images(x):
+    """Raise ValueError if x is no batch of images with a channel and a pixel at least."""
+    if x.ndim != 4 or 0 in x.shape[1:]:
+        raise ValueError(f"x is {x.shape}; expected N x C x H x W, with C, H and W of at least 1")
+
+
+def check_gradient(dy, shape):
+    """Raise ValueError if dy is not of `shape`, the output's."""
+    if dy.shape != shape:
+        raise ValueError(f"dy is {dy.shape}; expected the shape of y, {shape}")
+
+
+def few(x, numbers=2**16):
+    """The images of x a few at a time, as slices: what is made of so many numbers fits a processor's cache."""
+    step = max(1, numbers // math.prod(x.shape[1:]))
+    return [slice(start, start + step) for start in range(0, len(x), step)]
+
+
+def middle(images, padding):
+    """A view of images ... x H x W without the `padding`, a pair."""
+    (ph, pw), (height, width) = padding, images.shape[-2:]
+    return images[..., ph : height - ph, pw : width - pw]
+
+
+def padded(images, padding, value=0.0):
+    """A copy of images ... x H x W with `padding`, a pair, on each side."""
+    (ph, pw), (*others, height, width) = padding, images.shape
+    room = np.full((*others, height + 2 * ph, width + 2 * pw), value, images.dtype)
+    middle(room, padding)[...] = images
+    return room
+
+
+def output_size(size, kernel_size, stride, padding, dilation):
+    """How many places a window takes down and across images of `size`. All are pairs. Raises ValueError as `span`."""
+    size = tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+    covered = span(kernel_size, dilation, size)
+    return tuple((n - c) // s + 1 for n, c, s in zip(size, covered, stride, strict=True))
 
 
 def span(kernel_size, dilation, size):

@@ -2,101 +2,109 @@
 
 import numpy as np
 
-from course_utils.scratch.arrays import floats, pair, span, windows
+from course_utils.scratch.arrays import (
+    check_gradient,
+    check_images,
+    few,
+    floats,
+    middle,
+    output_size,
+    padded,
+    pair,
+    windows,
+)
 
 
 def conv2d_loops(x, weight, bias=None, *, stride=1, padding=0, dilation=1):
     """Convolution as its formula reads, one output at a time: the slow twin of `conv2d`, same arguments, same errors.
 
-    y[n, o, i, j] = bias[o] + sum over c, k, l of weight[o, c, k, l] * padded[n, c, i sh + k dh, j sw + l dw]
+    y[n, o, i, j] = bias[o] + sum over c, k, l of weight[o, c, k, l] * image[n, c, i sh + k dh, j sw + l dw]
     """
-    x, weight, bias, (sh, sw), (ph, pw), (dh, dw) = _arguments(x, weight, bias, stride, padding, dilation)
-    padded = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
-    height, width = span(weight.shape[2:], (dh, dw), padded.shape[2:])
-    rows = range(0, padded.shape[2] - height + 1, sh)  # where a window can start
-    columns = range(0, padded.shape[3] - width + 1, sw)
-    y = np.empty((len(x), len(weight), len(rows), len(columns)), x.dtype)
-    for n, image in enumerate(padded):
-        for o, kernel in enumerate(weight):
-            for i, top in enumerate(rows):
-                for j, left in enumerate(columns):
-                    window = image[:, top : top + height : dh, left : left + width : dw]
-                    y[n, o, i, j] = bias[o] + (kernel * window).sum()
+    x, weight, bias, stride, padding, dilation = _arguments(x, weight, bias, stride, padding, dilation)
+    (sh, sw), (dh, dw), (kh, kw) = stride, dilation, weight.shape[2:]
+    y = np.empty(_output_shape(x, weight, stride, padding, dilation), x.dtype)
+    image = padded(x, padding)
+    for n, o, i, j in np.ndindex(y.shape):
+        top, left = i * sh, j * sw
+        window = image[n, :, top : top + kh * dh : dh, left : left + kw * dw : dw]
+        y[n, o, i, j] = bias[o] + (weight[o] * window).sum()
     return y
 
 
 def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1):
     """Convolution of N x in x H x W with a weight out x in x kh x kw, and a bias of out numbers, to N x out x oh x ow.
 
-    Products of matrices, one an image and kernel row, with the windows as columns ("im2col": Chellapilla, Puri & Simard
-    2006). Stride, zero padding, dilation: an int or a pair. Raises ValueError for shapes or values that do not fit.
+    One product of matrices an image, with its windows as columns ("im2col": Chellapilla, Puri & Simard 2006). Stride,
+    zero padding, dilation: an int or a pair. Raises ValueError for shapes or values that do not fit.
     """
     x, weight, bias, stride, padding, dilation = _arguments(x, weight, bias, stride, padding, dilation)
-    _, image, across, strips, down = _unrolled(x, weight, stride, padding, dilation)
-    kernels = weight.transpose(2, 0, 3, 1).reshape(len(down), len(weight), -1)  # kh matrices, out x (kw in)
-    y = np.empty((len(x), len(weight), *down.shape[3:]), x.dtype)
-    for n in range(len(x)):
-        image[...] = x[n]
-        strips[...] = across
-        y[n] = bias[:, None, None]
-        y_n = y[n].reshape(len(weight), -1)  # a view: a column a place of the window
-        for i, kernel in enumerate(kernels):
-            y_n += kernel @ down[i].reshape(kernel.shape[1], -1)
+    y = np.empty(_output_shape(x, weight, stride, padding, dilation), x.dtype)
+    kernels = weight.reshape(len(weight), -1)  # a row a kernel: out x (in kh kw)
+    for some in few(x):
+        seen = windows(padded(x[some], padding), weight.shape[2:], stride, dilation)
+        for y_n, seen_n in zip(y[some], np.moveaxis(seen, (2, 3), (0, 1)), strict=True):
+            y_n[...] = (kernels @ seen_n.reshape(kernels.shape[1], -1)).reshape(y_n.shape)  # a column a window
+    y += bias[:, None, None]
     return y
+
+
+def conv2d_backward_loops(dy, x, weight, bias=None, *, stride=1, padding=0, dilation=1):
+    """Gradients as the chain rule reads, one output at a time: the slow twin of `conv2d_backward`, same arguments.
+
+    An output is its bias plus the sum of weight times window. So its gradient goes, times the window, to the weight,
+    times the weight, to the window, and as it is to the bias; and all that arrives at one number adds up.
+    """
+    has_bias = bias is not None
+    x, weight, dy = floats(x=x, weight=weight, dy=dy)
+    x, weight, bias, stride, padding, dilation = _arguments(x, weight, bias, stride, padding, dilation)
+    check_gradient(dy, _output_shape(x, weight, stride, padding, dilation))
+    (sh, sw), (dh, dw), (kh, kw) = stride, dilation, weight.shape[2:]
+    image = padded(x, padding)
+    dimage, dweight, dbias = (np.zeros(array.shape, x.dtype) for array in (image, weight, bias))
+    for n, o, i, j in np.ndindex(dy.shape):
+        top, left = i * sh, j * sw
+        window = np.s_[n, :, top : top + kh * dh : dh, left : left + kw * dw : dw]
+        dweight[o] += dy[n, o, i, j] * image[window]
+        dimage[window] += dy[n, o, i, j] * weight[o]
+        dbias[o] += dy[n, o, i, j]
+    return middle(dimage, padding), dweight, dbias if has_bias else None
 
 
 def conv2d_backward(dy, x, weight, bias=None, *, stride=1, padding=0, dilation=1):
     """Gradients (dx, dweight, dbias) of `conv2d` from dy, the gradient of its output; dbias is None without a bias.
 
-    A weight is used at every place of the window: its gradient is a sum over places. A pixel is seen from many places:
-    what they give back adds up. Raises ValueError as `conv2d` does, and if dy is not shaped like y.
+    One place (i, j) of the kernel after the other. Its weights meet a pixel for each output: their gradient is the sum,
+    over all outputs, of pixel times dy. That pixel gets weight times dy back, from each place that meets it.
+    Raises ValueError as `conv2d` does, and if dy is not shaped like y.
     """
     has_bias = bias is not None
     x, weight, dy = floats(x=x, weight=weight, dy=dy)
     x, weight, bias, stride, padding, dilation = _arguments(x, weight, bias, stride, padding, dilation)
-    _, image, across, strips, down = _unrolled(x, weight, stride, padding, dilation)
-    dpadded, dimage, dacross, dstrips, ddown = _unrolled(x, weight, stride, padding, dilation)
-    if dy.shape != (len(x), len(weight), *down.shape[3:]):
-        raise ValueError(f"dy is {dy.shape}; expected the shape of y, {(len(x), len(weight), *down.shape[3:])}")
-    kernels = weight.transpose(2, 3, 1, 0).reshape(len(down), -1, len(weight))  # kh matrices, (kw in) x out
-    dx, dkernels = np.empty(x.shape, x.dtype), np.zeros(kernels.shape, x.dtype)
-    for n in range(len(x)):
-        image[...] = x[n]
-        strips[...] = across
-        dpadded[...] = dstrips[...] = 0
-        dy_n = dy[n].reshape(len(weight), -1)
-        for i, kernel in enumerate(kernels):
-            dkernels[i] += down[i].reshape(len(kernel), -1) @ dy_n.T
-            ddown[i] += (kernel @ dy_n).reshape(ddown[i].shape)
-        for j in range(len(across)):  # one by one, since windows overlap: a pixel lies in several of them
-            dacross[j] += dstrips[j]
-        dx[n] = dimage
-    dweight = dkernels.reshape(*weight.shape[2:], *weight.shape[1::-1]).transpose(3, 2, 0, 1)
+    check_gradient(dy, _output_shape(x, weight, stride, padding, dilation))
+    dx, dweight = np.empty(x.shape, x.dtype), np.zeros(weight.shape, x.dtype)
+    for some in few(x):
+        image = padded(x[some], padding)
+        dimage = np.zeros(image.shape, x.dtype)
+        seen, dseen = (windows(pixels, weight.shape[2:], stride, dilation) for pixels in (image, dimage))
+        dy_some = dy[some].reshape(len(image), len(weight), -1)  # n x out x (oh ow)
+        for i, j in np.ndindex(weight.shape[2:]):
+            pixels = seen[i, j].reshape(*image.shape[:2], -1)  # n x in x (oh ow), what place (i, j) meets
+            dweight[:, :, i, j] += (dy_some @ pixels.swapaxes(1, 2)).sum(axis=0)
+            dseen[i, j] += (weight[:, :, i, j].T @ dy_some).reshape(dseen[i, j].shape)
+        dx[some] = middle(dimage, padding)
     return dx, dweight, dy.sum(axis=(0, 2, 3)) if has_bias else None
 
 
-def _unrolled(x, weight, stride, padding, dilation):
-    """Room for one image of x, padded with zeros, and for its windows; the rest are views of these two.
-
-    `image` is the middle of `padded`. `across`, kw x in x H x ow, are the windows along its rows; `strips` is to hold a
-    copy of them. `down`, kh x kw x in x oh x ow, are the windows along the columns of `strips`: these take no copy.
-    """
-    (ph, pw), (sh, sw), (dh, dw), (height, width), (kh, kw) = padding, stride, dilation, x.shape[2:], weight.shape[2:]
-    padded = np.zeros((x.shape[1], height + 2 * ph, width + 2 * pw), x.dtype)
-    image = padded[:, ph : ph + height, pw : pw + width]
-    span(weight.shape[2:], dilation, padded.shape[1:])
-    across = windows(padded, (1, kw), (1, sw), (1, dw))[0]
-    strips = np.empty(across.shape, x.dtype)
-    down = windows(strips, (kh, 1), (sh, 1), (dh, 1))[:, 0]
-    return padded, image, across, strips, down
+def _output_shape(x, weight, stride, padding, dilation):
+    """N x out x oh x ow. Raises ValueError if the kernel does not fit the padded input."""
+    return len(x), len(weight), *output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
 
 
 def _arguments(x, weight, bias, stride, padding, dilation):
     """The arrays in one floating type, the rest as pairs; no bias is a bias of zeros. Raises ValueError for misfits."""
     bias = np.zeros(np.shape(weight)[:1], bool) if bias is None else bias
     x, weight, bias = floats(x=x, weight=weight, bias=bias)
-    if x.ndim != 4:
-        raise ValueError(f"x is {x.shape}; expected N x in x H x W")
+    check_images(x)
     if weight.ndim != 4 or 0 in weight.shape:
         raise ValueError(f"weight is {weight.shape}; expected out x in x kh x kw, none of them 0")
     if x.shape[1] != weight.shape[1]:

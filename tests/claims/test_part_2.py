@@ -5,11 +5,22 @@ notebook), say in the docstring what the slide says and, for an erratum, what is
 the printed form fails and that the right one holds.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from course_utils.arithmetic import conv_parameters, output_size, same_padding, unused
-from course_utils.scratch import conv2d, conv2d_backward
+from course_utils.datasets import photographs
+from course_utils.scratch import (
+    avg_pool2d,
+    conv2d,
+    conv2d_backward,
+    gradient_check,
+    max_pool2d,
+    max_pool2d_backward,
+    relu,
+)
 
 
 def test_L32_a_unit_is_local_in_space_and_full_in_depth():
@@ -59,3 +70,86 @@ def test_L35_zero_padding_keeps_the_size(kernel_size):
     assert keeps == ([(kernel_size - 1) // 2] if kernel_size % 2 else [])
     if kernel_size % 2:
         assert [same_padding(kernel_size)] == keeps
+
+
+def sampled(x, n):
+    """Every n-th output and no pooling, as a convolution of stride n gives."""
+    return x[..., ::n, ::n]
+
+
+def change(pool, n, shift):
+    """How much the edges of a photograph change, pooled n x n, as it moves by `shift` pixels: ||a - b|| / ||a||."""
+    image = photographs()["flower"].numpy().mean(axis=0)
+    edges = relu(conv2d(image[None, None], np.array([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]]])))
+    a, b = (pool(edges[..., :400, left : left + 600], n) for left in (16, 16 - shift))
+    return np.linalg.norm(a - b) / np.linalg.norm(a)
+
+
+def test_L36_pooling_gives_robustness_to_the_exact_place():
+    """The larger the window, the less one pixel of movement changes; sampling without pooling has no such effect.
+
+    Where it fails: movements as large as the window, stripes as wide as the window, and the place itself: the pooled
+    map moves with the image, since pooling forgets the place within a window and no more.
+    """
+    for pool in (max_pool2d, avg_pool2d):
+        changes = [change(pool, n, shift=1) for n in (1, 2, 4, 8)]
+        assert all(after < 0.8 * before for before, after in pairwise(changes))
+        assert changes[-1] < 0.3 * changes[0]
+        assert change(pool, 2, shift=8) > 1
+    assert all(change(sampled, n, shift=1) > 0.9 * change(sampled, 1, shift=1) for n in (2, 4, 8))
+
+    bump, window = np.zeros((1, 1, 8, 32)), 4
+    bump[..., 3, 9] = 1  # the second place of its window: it can move by two and stay in it
+    moved = [max_pool2d(np.roll(bump, shift, axis=-1), window) for shift in range(7)]
+    assert [np.array_equal(y, moved[0]) for y in moved] == [True] * 3 + [False] * 4
+    np.testing.assert_array_equal(moved[window], np.roll(moved[0], 1, axis=-1))
+
+    stripes = np.tile([1.0, 1, 0, 0], (8, 8))[None, None]
+    before, after = (max_pool2d(np.roll(stripes, shift, axis=-1), 2) for shift in (0, 1))
+    assert before.mean() == 0.5 and after.mean() == 1
+
+
+def test_L37_the_example_of_max_pooling():
+    x = np.array([[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]])
+    np.testing.assert_array_equal(max_pool2d(x[None, None], 2, stride=2)[0, 0], [[6, 8], [3, 4]])
+
+
+@pytest.mark.parametrize("pool", [max_pool2d, avg_pool2d])
+def test_L38_pooling_works_on_each_slice_alone_and_keeps_their_number(pool):
+    x = np.random.default_rng(38).normal(size=(2, 5, 8, 6))
+    y = pool(x, 2)
+    assert y.shape == (2, 5, 4, 3)
+    for c in range(5):
+        others = x + np.where(np.arange(5) == c, 0, 100)[:, None, None]  # all slices but this one are changed
+        np.testing.assert_array_equal(pool(others, 2)[:, c], y[:, c])
+        np.testing.assert_array_equal(pool(x[:, [c]], 2)[:, 0], y[:, c])
+    dy = np.zeros(max_pool2d(x, 2).shape)
+    dy[0, 3] = 1
+    assert max_pool2d_backward(dy, x, 2).any(axis=(0, 2, 3)).tolist() == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 1)])
+def test_L39_the_gradient_of_a_shared_weight_is_the_sum_over_all_positions(stride, padding):
+    """Each position gets a copy of the weight to itself: the copies' gradients add up to that of the shared weight."""
+    rng = np.random.default_rng(39)
+    x, weight = rng.normal(size=(1, 2, 5, 4)), rng.normal(size=(3, 2, 3, 2))
+    dy = rng.normal(size=conv2d(x, weight, stride=stride, padding=padding).shape)
+    positions = list(np.ndindex(dy.shape[2:]))
+
+    def unshared(copies):
+        y = np.empty(dy.shape)
+        for copy, (i, j) in zip(copies, positions, strict=True):
+            y[..., i, j] = conv2d(x, copy, stride=stride, padding=padding)[..., i, j]
+        return y
+
+    def gradient_at(i, j):
+        alone = np.zeros(dy.shape)
+        alone[..., i, j] = dy[..., i, j]
+        return conv2d_backward(alone, x, weight, stride=stride, padding=padding)[1]
+
+    gradients = np.stack([gradient_at(i, j) for i, j in positions])
+    assert gradient_check(unshared, np.stack([weight] * len(positions)), dy, gradients) < 1e-7
+    shared = conv2d_backward(dy, x, weight, stride=stride, padding=padding)[1]
+    np.testing.assert_allclose(gradients.sum(axis=0), shared, rtol=1e-10, atol=1e-10)
+    assert gradient_check(lambda w: conv2d(x, w, stride=stride, padding=padding), weight, dy, shared) < 1e-7
+    assert not np.allclose(gradients.mean(axis=0), shared)

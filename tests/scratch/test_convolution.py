@@ -1,6 +1,7 @@
 """Convolution: loops, fast form and torch agree on drawn shapes; gradients; memory; wrong use."""
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils.scratch import conv2d, conv2d_backward, conv2d_loops, gradient_check
+from course_utils.scratch import conv2d, conv2d_backward, conv2d_backward_loops, conv2d_loops, gradient_check
 
 TOLERANCE = {np.float64: {"rtol": 1e-10, "atol": 1e-10}, np.float32: {"rtol": 1e-4, "atol": 1e-4}}
 
@@ -65,12 +66,28 @@ def test_gradients_are_torchs(dtype, case):
     x, weight, bias = (None if array is None else array.astype(dtype) for array in (x, weight, bias))
     dy = rng.normal(size=conv2d(x, weight, bias, **setting).shape).astype(dtype)
     _, expected = torchs(x, weight, bias, setting, dy)
-    for ours, theirs in zip(conv2d_backward(dy, x, weight, bias, **setting), expected, strict=True):
-        if theirs is None:
-            assert ours is None
-        else:
-            assert ours.dtype == dtype
-            np.testing.assert_allclose(ours, theirs, **TOLERANCE[dtype])
+    for function in (conv2d_backward, conv2d_backward_loops):
+        for ours, theirs in zip(function(dy, x, weight, bias, **setting), expected, strict=True):
+            if theirs is None:
+                assert ours is None
+            else:
+                assert ours.dtype == dtype
+                np.testing.assert_allclose(ours, theirs, **TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(("images", "channels"), [(1, 16), (4, 16), (5, 16), (9, 16), (2, 65)])
+def test_a_batch_is_its_images_one_by_one(images, channels):
+    """The fast forms take a few images at a time, four of 16 x 32 x 32: whole groups, a part of one, a large image."""
+    rng = np.random.default_rng(0)
+    x, weight, bias = (rng.normal(size=shape) for shape in ((images, channels, 32, 32), (2, channels, 3, 3), 2))
+    y = conv2d(x, weight, bias, padding=1)
+    dy = rng.normal(size=y.shape)
+    dx, dweight, dbias = conv2d_backward(dy, x, weight, bias, padding=1)
+    alone = [conv2d_backward(dy[[n]], x[[n]], weight, bias, padding=1) for n in range(images)]
+    np.testing.assert_allclose(y, np.concatenate([conv2d(x[[n]], weight, bias, padding=1) for n in range(images)]))
+    np.testing.assert_allclose(dx, np.concatenate([one[0] for one in alone]))
+    np.testing.assert_allclose(dweight, sum(one[1] for one in alone), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(dbias, sum(one[2] for one in alone))
 
 
 @settings(max_examples=20)
@@ -137,8 +154,9 @@ def test_an_empty_batch_is_an_empty_batch():
     x, weight, bias = example()
     for function in (conv2d, conv2d_loops):
         assert function(x[:0], weight, bias).shape == (0, 4, 4, 4)
-    dx, dweight, dbias = conv2d_backward(np.empty((0, 4, 4, 4)), x[:0], weight, bias)
-    assert dx.shape == (0, 3, 6, 5) and not dweight.any() and not dbias.any()
+    for function in (conv2d_backward, conv2d_backward_loops):
+        dx, dweight, dbias = function(np.empty((0, 4, 4, 4)), x[:0], weight, bias)
+        assert dx.shape == (0, 3, 6, 5) and not dweight.any() and not dbias.any()
 
 
 def test_nan_passes_to_what_sees_it_and_no_further():
@@ -158,7 +176,9 @@ def forward(**changes):
 
 
 WRONG = [
-    ({"x": np.ones((3, 6, 5))}, r"x is \(3, 6, 5\); expected N x in x H x W"),
+    ({"x": np.ones((3, 6, 5))}, r"x is \(3, 6, 5\); expected N x C x H x W"),
+    ({"x": np.ones((2, 3, 0, 5)), "padding": 2}, r"x is \(2, 3, 0, 5\); expected .* C, H and W of at least 1"),
+    ({"padding": 10**9, "dilation": 2 * 10**9}, "covers"),
     ({"weight": np.ones((4, 3, 3))}, r"weight is \(4, 3, 3\); expected out x in x kh x kw"),
     ({"weight": np.ones((4, 3, 0, 3))}, r"weight is \(4, 3, 0, 3\)"),
     ({"weight": 1.0}, r"weight is \(\)"),
@@ -189,19 +209,20 @@ WRONG = [
 
 @pytest.mark.parametrize(("changes", "message"), WRONG)
 def test_wrong_use_is_refused_in_words(changes, message):
-    with pytest.raises(ValueError, match=message):
-        forward(**changes)(conv2d)
-    with pytest.raises(ValueError, match=message):
-        forward(**changes)(conv2d_loops)
-    with pytest.raises(ValueError, match=message):
-        forward(**changes)(lambda x, weight, **others: conv2d_backward(np.ones((2, 4, 4, 4)), x, weight, **others))
+    for function in (conv2d, conv2d_loops):
+        with pytest.raises(ValueError, match=message):
+            forward(**changes)(function)
+    for function in (conv2d_backward, conv2d_backward_loops):
+        with pytest.raises(ValueError, match=message):
+            forward(**changes)(partial(function, np.ones((2, 4, 4, 4))))
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 4, 3), (4, 4, 4), (1, 4, 4, 4), (2, 3, 4, 4), ()])
 def test_a_gradient_of_another_shape_than_the_output_is_refused(shape):
     x, weight, bias = example()
-    with pytest.raises(ValueError, match=r"dy is .*; expected the shape of y, \(2, 4, 4, 4\)"):
-        conv2d_backward(np.ones(shape), x, weight, bias)
+    for function in (conv2d_backward, conv2d_backward_loops):
+        with pytest.raises(ValueError, match=r"dy is .*; expected the shape of y, \(2, 4, 4, 4\)"):
+            function(np.ones(shape), x, weight, bias)
 
 
 def test_numpy_integers_and_lists_are_taken():

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ from course_utils import files
 from course_utils.authors.record import WIDGET, read
 
 WIDTH, HEIGHT = 1280, 720
-SHOWING = ("show", "show_source", "Table")  # calls that are not on a slide, only what they show
+SHOWING = r"show|show_source|Table|explore_\w+"  # calls that are not on a slide, only what they show
 
 # What a page loads, from npm: package and version, and the files of it that are kept. On the network: below CDN.
 PACKAGES = {"reveal.js@5.2.1": ["dist", "plugin/notes"], "mathjax@3.2.2": ["es5/tex-svg.js"]}
@@ -129,7 +130,7 @@ def _without_showing(source):
     lines = source.split("\n")
     for node in reversed(ast.parse(source).body):
         call = node.value if isinstance(node, ast.Expr) else None
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SHOWING:
+        if isinstance(call, ast.Call) and re.fullmatch(SHOWING, ast.unparse(call.func).rpartition(".")[2]):
             del lines[node.lineno - 1 : node.end_lineno]
     return "\n".join(lines).strip("\n")
 

@@ -1,5 +1,9 @@
 """Pictures of chapter 06: what a convolution reads, as SVG strings; the colours are those of `grid`."""
 
+from decimal import ROUND_HALF_UP, Decimal
+
+import numpy as np
+
 from course_utils.figures import svg
 from course_utils.figures.grid import cell, heading, number, words
 from course_utils.figures.style import COLORS
@@ -41,56 +45,93 @@ def reading(*panels):
     return svg.picture(left + widest * side + 130, len(panels) * height - 2, *parts)
 
 
-def window(x, weight, y, position, rows, columns, *, padding=0, unread=((), ()), notes=()):
-    """One output being computed: the padded input with the window on it, the products, the output.
+def window(
+    padded, weight, bias, y, position, rows, columns, *, padding=0, unread=(), photograph=False, note="", source=""
+):
+    """One output being computed: the padded image with the window on it, the products, their sums, the output.
 
-    x: H x W, weight: KH x KW, y: the whole output. position: (row, column) of y. rows, columns: the input rows and
-    columns that this output reads (padding has numbers below 0 or past the end). unread: the rows and columns that no
-    output reads, hatched. notes: up to six lines of text beside it. Returns an SVG string.
+    padded: channels x H x W, one or three, 0 to 255 in a photograph; weight: channels x K x K; y: the whole output.
+    position: (row, column) of y. rows, columns: those of `padded` that this output reads. unread: the rows and columns
+    that no output reads, hatched in an image of numbers. note: words under the output; source: those at the bottom.
+    Returns an SVG string.
     """
-    # Places are fixed, so that nothing jumps when a slider moves.
-    top, middle, right, below = 34, 410, 650, 282
-    height, width = len(x) + 2 * padding, len(x[0]) + 2 * padding
-    side = min(44, 360 / max(height, width))
-    parts = [heading(12, 16, "input" + (f", padded by {padding}" if padding else ""))]
-    for r in range(-padding, len(x) + padding):
-        for c in range(-padding, len(x[0]) + padding):
-            inside = 0 <= r < len(x) and 0 <= c < len(x[0])
-            hidden = r in unread[0] or c in unread[1]
-            kind = "read" if r in rows and c in columns else "unread" if hidden else "input" if inside else "padding"
-            value = x[r][c] if inside else 0
-            parts.append(cell(12 + (c + padding) * side, top + (r + padding) * side, side, number(value), kind))
-    reach = [(numbers[-1] - numbers[0] + 1) * side for numbers in (columns, rows)]
-    corner = 12 + (columns[0] + padding) * side, top + (rows[0] + padding) * side
-    parts.append(svg.box(*corner, *reach, COLORS["red"], 3, kind="window"))
+    wide = 250 if len(padded) == 1 else 112
+    parts = [heading(8, 14, "image" + (f", padded by {padding}" if padding else ""))]
+    parts += [heading(at, 14, title) for at, title in ((296, "pixels × weights = products"), (690, "sum"))]
+    rest, sums = range(padding, len(padded[0]) - padding), []
 
-    place = min(56, 200 / len(weight))
-    parts.append(heading(middle, 16, "pixel × weight"))
-    for p, r in enumerate(rows):
-        for q, c in enumerate(columns):
-            value = x[r][c] if 0 <= r < len(x) and 0 <= c < len(x[0]) else 0
-            text = f"{number(value)}×{number(weight[p][q])}"
-            parts.append(cell(middle + q * place, top + p * place, place, text, "read", min(17, 0.3 * place)))
-    total = number(y[position[0]][position[1]])
-    parts.append(words(middle, top + len(weight) * place + 22, f"sum = {total}", 17, INK, "start", "bold"))
+    def kind(i, j):
+        hidden = "unread" if i in unread or j in unread else "input" if i in rest and j in rest else "padding"
+        return "read" if i in rows and j in columns else hidden
 
-    side = min(44, 210 / max(len(y), len(y[0])))
-    title = f"output {len(y)} × {len(y[0])}, here [{position[0]}, {position[1]}]"
-    parts.append(heading(right, 16, title))
-    for r, line in enumerate(y):
-        for c, value in enumerate(line):
-            kind = "current" if (r, c) == tuple(position) else "output"
-            text = number(value) if side >= 22 else ""  # three figures need that much
-            parts.append(cell(right + c * side, top + r * side, side, text, kind))
-    parts += [words(middle, below + 22 * k, note, 16, anchor="start") for k, note in enumerate(notes)]
-    return svg.picture(872, 402, *parts)
+    for c, plane in enumerate(np.asarray(padded, float)):
+        middle = 34 + (wide / 2 if len(padded) == 1 else 120 * (c + 0.5))  # of the channel's row
+        corner, side = (258 - wide, middle - wide / 2), wide / len(plane)
+        parts.append(_sheet(*corner, side, plane, kind, (0, 255) if photograph else None))
+        reach = (rows[-1] - rows[0] + 1) * side
+        begin = corner[0] + columns[0] * side, corner[1] + rows[0] * side
+        parts.append(svg.box(*begin, reach, reach, COLORS["red"], 2.5, kind="window"))
+        if len(padded) > 1:
+            parts.append(words(corner[0] - 10, middle, ("red", "green", "blue")[c], 14, anchor="end"))
+        pixels = plane[np.ix_(rows, columns)]
+        parts.append(_products(middle, pixels, weight[c]))
+        sums.append((middle, (pixels * weight[c]).sum()))
+    sums.append((sums[-1][0] + 40, bias))
+    parts += _output(y, position, sums, photograph, note)
+    height = 370 if len(padded) == 1 else 424
+    if source:
+        parts.append(words(8, height - 12, source, 11, GREY, "start"))
+    return svg.picture(1064, height, *parts)
 
 
-def message(*lines):
-    """Lines of text in the place of `window`: what is wrong and how to mend it. Returns an SVG string."""
-    parts = [heading(16, 30, lines[0])]
-    parts += [words(16, 30 + 26 * k, line, 16, anchor="start") for k, line in enumerate(lines[1:], 1)]
-    return svg.picture(872, 402, svg.box(1, 1, 870, 26 * len(lines) + 32, COLORS["red"], 2), *parts)
+def rounded(value):
+    """A number as the explorers write it: with about three digits, halves rounded up; a whole one with all."""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = Decimal(float(value)).quantize(Decimal(10) ** -digits, ROUND_HALF_UP)
+    return f"{float(text) + 0:.10g}".replace("-", "−")  # + 0: no minus before a 0
+
+
+def _sheet(left, top, side, values, kind, tones):
+    """A square of values: each in its cell, of a kind; or as pixels, if `tones` are the darkest and the brightest."""
+    if tones:
+        levels = (np.asarray(values, float) - tones[0]) / max(tones[1] - tones[0], 1e-9)
+        pixels = np.dstack([np.rint(255 * levels)] * 3 + [np.full(levels.shape, 255)]).astype(np.uint8)
+        return svg.image(left, top, side * len(values), side * len(values), pixels)
+    return "".join(
+        cell(left + j * side, top + i * side, side, rounded(value) if side >= 14 else "", kind(i, j))
+        for i, line in enumerate(values)
+        for j, value in enumerate(line)
+    )
+
+
+def _products(middle, pixels, weight):
+    """Three blocks side by side, around the height `middle`: pixels, weights and their products."""
+    side = min(40, 105 / len(weight))
+    half = side * len(weight) / 2
+    parts = [words(414, middle, "×", 18), words(545, middle, "=", 18)]
+    for centre, values, kind in ((348.5, pixels, "read"), (479.5, weight, "weight"), (610.5, pixels * weight, "read")):
+        for p, line in enumerate(values):
+            for q, text in enumerate(map(rounded, line)):
+                size = side * min(0.4, 1.35 / len(text))
+                parts.append(cell(centre - half + q * side, middle - half + p * side, side, text, kind, size))
+    return "".join(parts)
+
+
+def _output(y, position, sums, photograph, note):
+    """The sums of the channels and the bias, at their heights; the output that they add up to; words below it."""
+    side, (row, column) = min(50, 250 / len(y)), position
+    tones, end = (np.min(y), np.max(y)) if photograph else None, 34 + (row + 0.5) * side
+    parts = [heading(806, 14, f"output, {len(y)} × {len(y)}"), words(720, sums[-1][0] + 24, "bias", 14)]
+    parts.append(_sheet(806, 34, side, y, lambda i, j: "current" if (i, j) == (row, column) else "output", tones))
+    if photograph:
+        parts.append(svg.box(806 + column * side, 34 + row * side, side, side, BLUE, 3, kind="current"))
+    for height, value in sums:
+        parts += [svg.line(750, height, 803, end, BLUE), svg.box(690, height - 13, 60, 26, GREY, 1, "white")]
+        parts.append(words(720, height, rounded(value), 15))
+    terms = "".join(f" {'−' if value < 0 else '+'} {rounded(abs(value))}" for _, value in sums[1:])
+    equation = f"{rounded(sums[0][1])}{terms} = {rounded(y[row][column])}"
+    parts.append(heading(806, 62 + len(y) * side, equation, min(16, 440 / len(equation))))
+    return [*parts, *([words(806, 86 + len(y) * side, note, 14, anchor="start")] if note else [])]
 
 
 def counts(panels, side=34):

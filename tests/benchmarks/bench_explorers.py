@@ -10,7 +10,7 @@ ROUNDS = 3  # for each slider: a key and back
 
 def test_key_to_picture(chromium, tmp_path):
     with jupyterlab(chromium, tmp_path) as lab:
-        page = lab.open(FOLDER / "06_convolution_arithmetic.ipynb")
+        page = lab.open(FOLDER / "02_initialization.ipynb")
         page.run_all()
         times = []
         for explorer in page.explorers():

@@ -1,102 +1,110 @@
-"""The explorer of chapter 06: its controls move the picture, and no combination of them raises."""
+"""The explorer of chapter 06 as Python makes it: the figure that it starts from, and the page over it.
 
-import random
+How the page behaves is in test_kit_in_browser.py.
+"""
+
+import json
+import re
 import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from course_utils.arithmetic import output_size, unused
+from course_utils.datasets import photographs
 from course_utils.explorers import convolution as explorer
 
-SHAPE = ("size", "kernel_size", "stride", "padding", "dilation")
+START = {"image": "numbers", "channels": 1, "kernel": "edges", "size": 7, "kernel_size": 3}
+START |= {"stride": 1, "padding": 0, "dilation": 1, "position": (1, 1)}
 
 
-def drawn(widget):
-    """The picture as a tree; it has to be well-formed."""
-    return ElementTree.fromstring(widget.picture.value)
+def words(svg):
+    return [element.text for element in ElementTree.fromstring(svg).iter() if element.text]
 
 
-def cells(tree, kind):
-    return [element for element in tree.iter() if element.get("class") == kind]
+class Tags(HTMLParser):
+    """What a page holds: (tag, attributes) in their order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
 
 
-def words(widget):
-    return " ".join(drawn(widget).itertext())
+@pytest.mark.parametrize("change", [{}, {"image": "photograph", "size": 32}, {"channels": 3}, {"kernel": "blur"}])
+def test_the_figure_is_that_of_the_start(change):
+    shown = explorer.explore_convolution(**START | change)
+    assert shown.figure == explorer.draw_convolution(**START | change)
+    assert ElementTree.fromstring(shown.figure).tag.endswith("svg")
+    data = json.loads(re.search(r"^const DATA = (.*);$", shown.page, re.M)[1])
+    start = START | change
+    assert data["start"] == {**{k: v for k, v in start.items() if k != "position"}, "output": [1, 1], "bias": 1}
 
 
-def test_the_first_picture_is_there():
-    walk = explorer.explore_convolution()
-    assert len(cells(drawn(walk), "read")) == 9 + 9  # the window, and its products
-    assert len(cells(drawn(walk), "current")) == 1
-    assert len(cells(drawn(walk), "output")) == 5 * 5 - 1
+def test_the_sum_in_the_figure_is_the_output():
+    svg = explorer.draw_convolution(**START | {"stride": 2, "padding": 1, "dilation": 2, "position": (1, 0)})
+    x = np.pad(explorer._images()["numbers"][3, 2:9, 2:9], 1)
+    total = x[2:7:2, 4].sum() - x[2:7:2, 0].sum()
+    assert f"{total:.0f} + 1 = {total + 1:.0f}".replace("-", "−") in words(svg)
+    assert "size: ⌊(7 + 2 · 1 − 5) / 2⌋ + 1 = 3" in words(svg)
 
 
-@pytest.mark.parametrize("name", [*SHAPE, "position"])
-def test_each_control_moves_the_picture(name):
-    walk = explorer.explore_convolution(size=9, kernel_size=3, stride=2, padding=1, dilation=2)
-    before = walk.picture.value
-    control = getattr(walk, name)
-    control.value += 1
-    assert walk.picture.value != before
-    control.value -= 1
-    assert walk.picture.value == before
+@pytest.mark.parametrize("size", range(1, 6))
+def test_kernels_do_what_they_are_called(size):
+    flat = np.full((size, size), 5.0)
+    edges, blur, sharpen = (explorer._kernel(name, size) for name in explorer.KERNELS)
+    assert (blur * flat).sum() == pytest.approx(5)
+    assert edges is None if size == 1 else (edges * flat).sum() == 0 and (edges * np.arange(size)).sum() > 0
+    assert sharpen is None if size % 2 == 0 else (sharpen * flat).sum() == 5 and sharpen[size // 2, size // 2] >= 1
 
 
-def test_the_position_walks_over_all_outputs_and_stays_inside_when_they_get_fewer():
-    walk = explorer.explore_convolution(size=7, kernel_size=3)
-    assert walk.position.max == walk.play.max == 24
-    pictures = set()
-    for number in range(25):
-        walk.position.value = number
-        assert f"here [{number // 5}, {number % 5}]" in words(walk)
-        pictures.add(walk.picture.value)
-    assert len(pictures) == 25
-    walk.stride.value = 3
-    assert walk.position.value == walk.position.max == 3
-    assert "here [1, 1]" in words(walk)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": "portrait"}, "image is 'portrait'; expected photograph or numbers"),
+        ({"channels": 2}, "channels is 2; expected 1 or 3"),
+        ({"kernel": "your own"}, "kernel is 'your own'; expected edges or blur or sharpen"),
+        ({"size": 13}, "size is 13; expected 3 to 12"),
+        ({"stride": 0}, "stride is 0; expected 1 to 5"),
+        ({"padding": 1.5}, "padding is 1.5; expected 0 to 4"),
+        ({"kernel_size": 1}, "kernel needs a size of at least 2"),
+        ({"kernel": "sharpen", "kernel_size": 4}, "kernel needs an odd size"),
+        ({"dilation": 4}, "covers 9; expected at most the padded input"),
+        ({"position": (0, 5)}, "position is 5; expected 0 to 4"),
+    ],
+)
+def test_what_the_explorer_does_not_have_is_refused(change, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        explorer.explore_convolution(**START | change)
 
 
-def test_the_picture_is_the_one_that_is_drawn():
-    walk = explorer.explore_convolution(size=9, kernel_size=2, stride=2, padding=1, dilation=3)
-    walk.position.value = 5
-    assert walk.picture.value == explorer.draw_convolution(9, 2, 2, 1, 3, 5)
+def test_the_page_lies_in_a_frame_behind_the_figure_and_is_the_same_each_time():
+    shown = explorer.explore_convolution()
+    html = shown._repr_html_()
+    assert html == explorer.explore_convolution()._repr_html_()
+    tags = Tags(html).found
+    assert [tag for tag, _ in tags] == ["div", "figure", "img", "iframe"]
+    assert tags[2][1]["alt"] == shown.alt and tags[2][1]["src"].startswith("data:image/svg+xml,")
+    assert tags[3][1]["srcdoc"] == shown.page
+    assert repr(shown) == f"Explorer: {shown.alt}"
 
 
-@pytest.mark.parametrize(("stride", "padding", "hatched"), [(1, 0, 0), (2, 0, 0), (3, 0, 13), (3, 1, 0)])
-def test_what_no_window_reads_is_hatched(stride, padding, hatched):
-    walk = explorer.explore_convolution(size=7, kernel_size=3, stride=stride, padding=padding)
-    assert len(cells(drawn(walk), "unread")) == hatched
-    assert f"= {unused(7, 3, stride, padding)} " in words(walk) + " "
+def test_the_page_needs_nothing_from_elsewhere():
+    page = explorer.explore_convolution().page
+    assert "://" not in page and not re.search(r"\b(import|fetch|XMLHttpRequest|eval)\b *[(\"']", page)
+    assert [tag for tag, _ in Tags(page).found if tag in ("link", "img", "iframe")] == []
+    assert not any({"id", "src", "href"} & set(attributes) for _, attributes in Tags(page).found)
 
 
-def test_the_sum_is_the_output():
-    walk = explorer.explore_convolution(size=6, kernel_size=3, stride=2, padding=1, dilation=2)
-    walk.position.value = 3
-    padded = np.pad(explorer.PIXELS[:6, :6], 1)
-    row, column = divmod(3, output_size(6, 3, 2, 1, 2))
-    window = padded[2 * row : 2 * row + 5 : 2, 2 * column : 2 * column + 5 : 2]
-    total = int((window * explorer.WEIGHTS[:3, :3]).sum())
-    assert f"sum = {total}".replace("-", "−") in words(walk)
+def test_the_flower_is_that_of_scikit_learn_in_means_of_10_by_10():
+    flower = photographs()["flower"].numpy()[:, 20:340, 150:470].reshape(3, 32, 10, 32, 10).mean(axis=(2, 4))
+    assert np.abs(explorer._images()["photograph"][:3] - flower).max() < 2  # decoders of JPEG differ in the last bit
 
 
-def test_what_does_not_fit_says_why_in_words():
-    walk = explorer.explore_convolution(size=7, kernel_size=3)
-    walk.dilation.value = 4
-    assert "No position fits" in words(walk)
-    assert "4 · (3 − 1) + 1 = 9" in words(walk)
-    walk.padding.value = 1
-    assert "No position fits" not in words(walk)
-
-
-def test_no_combination_raises():
-    walk, draw = explorer.explore_convolution(), random.Random(0)
-    controls = [getattr(walk, name) for name in SHAPE]
-    for _ in range(300):
-        control = draw.choice(controls)
-        control.value = draw.randint(control.min, control.max)
-        walk.position.value = draw.randint(0, walk.position.max)
-        size, kernel_size, stride, padding, dilation = (c.value for c in controls)
-        fits = dilation * (kernel_size - 1) + 1 <= size + 2 * padding
-        assert ("No position fits" in words(walk)) == (not fits)
-        assert walk.position.max == (output_size(size, kernel_size, stride, padding, dilation) ** 2 - 1 if fits else 0)
+def test_images_are_whole_numbers_in_their_range():
+    for name, planes in explorer._images().items():
+        assert planes.shape == (4, explorer.SIZES[name][1], explorer.SIZES[name][1])
+        assert np.array_equal(planes, np.rint(planes)) and planes.min() >= 0 and planes.max() <= explorer.WHITE[name]

@@ -1,4 +1,7 @@
-"""The explorers move in a real browser: JupyterLab in headless Chromium, sliders by keyboard, and no error anywhere."""
+"""Panels of widgets move in a real browser: JupyterLab in headless Chromium, sliders by keyboard, no error anywhere.
+
+Explorers that live in the page are in test_kit_in_browser.py.
+"""
 
 import statistics
 from pathlib import Path
@@ -7,13 +10,17 @@ import pytest
 from browser import PICTURE_SIZES, jupyterlab
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook
-from notebook_rules import FOLDER, read
+from notebook_rules import FOLDER, code, read
 
 from course_utils.authors import slides
-from course_utils.authors.record import write
+from course_utils.authors.record import WIDGET, write
 
 CHAPTERS = sorted(FOLDER.glob("[0-9]*.ipynb"))
-WITH_EXPLORER = [path for path in CHAPTERS if any("explore" in cell.source for cell in read(path).cells[1:2])]
+WITH_PANEL = [
+    path
+    for path in CHAPTERS
+    if any(WIDGET in output.get("data", {}) for cell in code(read(path)) for output in cell.outputs)
+]
 SMALL = """
 import ipywidgets as widgets
 live, dead, view = widgets.IntSlider(description="live"), widgets.IntSlider(description="dead"), widgets.HTML()
@@ -36,7 +43,7 @@ def lab(chromium, folder):
         yield lab
 
 
-@pytest.mark.parametrize("path", WITH_EXPLORER, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", WITH_PANEL, ids=lambda path: path.stem)
 def test_every_slider_changes_the_picture(path, lab, folder):
     page = lab.open(path)
     assert all(alt and width for alt, width in page.pictures()), "what is stored shows before anything is run"

@@ -49,10 +49,11 @@ release: tools     ## student versions of a chapter's exercises: make release NN
 	$(call need,NN,NN=06 OUT=DIR)$(call need,OUT,NN=06 OUT=DIR)
 	@$(RUN) -m course_utils release "$(NN)" --out "$(OUT)"
 
-grade: tools       ## grade a folder of submissions: make grade NN=06 SUBMISSIONS=DIR OUT=DIR
+grade: tools       ## grade submissions: make grade NN=06 SUBMISSIONS=DIR OUT=DIR [ROSTER=FILE] [STUDENT=NAME] [FORMAT=moodle]
 	$(call need,NN,NN=06 SUBMISSIONS=DIR OUT=DIR)$(call need,SUBMISSIONS,NN=06 SUBMISSIONS=DIR OUT=DIR)
 	$(call need,OUT,NN=06 SUBMISSIONS=DIR OUT=DIR)
-	@$(RUN) -m course_utils grade "$(NN)" --submissions "$(SUBMISSIONS)" --out "$(OUT)"
+	@$(RUN) -m course_utils grade "$(NN)" --submissions "$(SUBMISSIONS)" --out "$(OUT)" \
+		$(if $(ROSTER),--roster "$(ROSTER)") $(if $(STUDENT),--student "$(STUDENT)") $(if $(FORMAT),--format "$(FORMAT)")
 
 # What is needed to learn, and what is needed beside that to prove and to grade. Does nothing where all is there.
 bootstrap = @$(if $(PYTHON),"$(PYTHON)" course_utils/setup/bootstrap.py,$(error no Python was found: install Python 3.11 to 3.13))

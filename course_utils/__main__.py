@@ -71,7 +71,7 @@ def release(args):
 def grade(args):
     from course_utils.exercises.grading import grade
 
-    grade(args.chapter, args.submissions, args.out)
+    return grade(args.chapter, args.submissions, args.out, args.roster, args.student, args.format)
 
 
 def example(words):
@@ -87,6 +87,20 @@ folder:PATH is for images of your own, in PATH/train/CLASS/ and PATH/val/CLASS/
 
 example:
   python -m course_utils data fashion-mnist
+"""
+
+
+def grading():
+    return """the class list: names, one a line, or a CSV in UTF-8 with a header, such as an export of Moodle or Canvas
+--format moodle: moodle.csv beside grades.csv, for "Upload grading worksheet" of an assignment; the class list has to
+  be that assignment's own grading worksheet, or the folders those of its "Download all submissions"
+--format canvas: canvas.csv beside grades.csv, for "Import" in the gradebook; the class list has to be its own export,
+  or the folders named by login
+exit code: 0; 1 if somebody is not_graded for a reason that is said, the others are; 2 if nothing could be graded
+
+examples:
+  python -m course_utils grade 06 --submissions handed-in --out graded
+  python -m course_utils grade 06 --submissions handed-in --out graded --roster class.csv --student "Ada Lovelace"
 """
 
 
@@ -193,18 +207,20 @@ def parser():
     sub.add_argument("chapter", metavar="CHAPTER|all", help="the chapter's number, for example 06")
     sub.add_argument("--out", required=True, metavar="DIR", help="the notebooks appear here")
 
-    grading = example("grade 06 --submissions handed-in --out graded")
     sub = command(grade, "grade a folder of submissions in a sandbox", grading)
     sub.add_argument("chapter", metavar="CHAPTER", help="the chapter's number, for example 06")
     sub.add_argument("--submissions", required=True, metavar="DIR", help="DIR/STUDENT/NN_topic.ipynb")
     sub.add_argument("--out", required=True, metavar="DIR", help="grades.csv and feedback/ appear here")
+    sub.add_argument("--roster", metavar="FILE", help="the class list, so that who handed in nothing is listed, too")
+    sub.add_argument("--student", metavar="NAME", help="grade this one alone, the other rows stay (default: all)")
+    sub.add_argument("--format", default="csv", metavar="F", help="csv, moodle or canvas, see below (default: csv)")
     return top
 
 
 def main(argv=None):
-    """Run one command; returns the exit code.
+    """Run one command; returns its exit code.
 
-    0; 2 with one line for what the user can mend; 130 after Ctrl-C; 141 where nobody reads the output any more.
+    2 with one line for what the user can mend; 130 after Ctrl-C; 141 where nobody reads the output any more.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,7 @@
-"""What every exercise's checks have to do; a chapter's test lists right and wrong answers and nothing else."""
+"""What every exercise's checks have to do: its table of mistakes is tried row by row.
+
+A chapter's test lists what is right though it looks unlike, and mistakes that are shaped like code.
+"""
 
 import re
 from functools import lru_cache
@@ -6,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from course_utils.exercises.exercise import TODO, find, review, trials
-from course_utils.exercises.learner import SEED, ask, feedback
+from course_utils.exercises.exercise import TODO, Either, find, review, trials
+from course_utils.exercises.learner import SEED, feedback, reply_of
 
 SEEDS = (SEED, 1, 2, 3)  # of `check`, and as a grader might draw
 
@@ -22,10 +25,10 @@ def outcome(exercise_id, function, seed=SEED):
     """The sentence on a function, None if it is right, and a value that the sentence must not give away."""
     exercise = find(exercise_id)
     for inputs in drawn(exercise, seed):
-        reply, _ = ask(function, inputs, exercise.seconds)
+        reply, _ = reply_of(exercise, function, inputs, exercise.seconds)
         sentence = review(exercise, inputs, reply)
         if sentence:
-            return sentence, exercise.expected(*inputs)
+            return sentence, None if exercise.torch else exercise.expected(*inputs)
     return None, None
 
 
@@ -82,23 +85,67 @@ def strangers(value):
             yield []
 
 
+def instead(wrong, right):
+    """A wrong answer of a table with something in place of `...`, as far off as can be."""
+    if wrong is ...:
+        return not right if isinstance(right, bool) else next(strangers(right))
+    if isinstance(wrong, tuple) and isinstance(right, tuple) and len(wrong) == len(right):
+        return tuple(map(instead, wrong, right))
+    return wrong
+
+
+def mistaken(exercise, sentence, number):
+    """The function that makes a mistake of the table; `number` chooses among several of one sentence."""
+
+    def function(*inputs):
+        right = exercise.expected(*inputs)
+        inputs = (*inputs, None) if exercise.torch else inputs
+        answers = rows(exercise, inputs).get(sentence, [])
+        return instead(answers[number], right) if number < len(answers) else right
+
+    return function
+
+
+def rows(exercise, inputs):
+    """The mistakes at some inputs, as sentence: list of wrong answers."""
+    table = exercise.mistakes(*inputs[: len(inputs) - exercise.torch])
+    return {words: wrong.answers if isinstance(wrong, Either) else [wrong] for words, wrong in table.items()}
+
+
+def check_mistakes(exercise_id):
+    """Each row of an exercise's table is refused, whatever the seed, with its own sentence."""
+    exercise = find(exercise_id)
+    tables = [rows(exercise, inputs) for inputs in drawn(exercise, SEED)]
+    for sentence in set().union(*tables):
+        for number in range(max(len(table.get(sentence, [])) for table in tables)):
+            refuses(exercise_id, mistaken(exercise, sentence, number), says=sentence)
+
+
 def check_is_sound(exercise_id):
-    """What holds for every exercise: its own answer is right; stubs, wrong types and hostile functions are not."""
+    """What holds for every exercise: its own answer is right; mistakes, stubs, hostile functions are refused."""
     exercise = find(exercise_id)
     assert exercise.points > 0 and exercise.seconds > 0
     assert len(exercise.hints) == len(set(exercise.hints)) == 3
     accepts(exercise_id, exercise.expected)
+    check_mistakes(exercise_id)
 
     def stub(*inputs):
         raise NotImplementedError
 
     assert feedback(exercise_id, stub) == f"{exercise_id}: still to do"
+    refuses(exercise_id, lambda *inputs: exit(), says="ends the whole program")
+    refuses(exercise_id, lambda a, b, c, d, e, f, g, h, i, j: 0, says="does not take the inputs")
+    check_constants(exercise_id, exercise)
+
+
+def check_constants(exercise_id, exercise):
+    """Answers that do not depend on the inputs, of any kind, are refused."""
 
     def constant(value):
         return lambda *inputs: value
 
-    first = exercise.expected(*drawn(exercise, SEEDS[0])[0])
-    if drawn(exercise, SEEDS[0]) != [()]:
+    first = None if exercise.torch else exercise.expected(*drawn(exercise, SEEDS[0])[0])
+    if not exercise.torch and drawn(exercise, SEEDS[0]) != [()]:
         refuses(exercise_id, constant(first), says=exercise_id)  # the first answer, typed in
     for value in (
         None,
@@ -114,15 +161,9 @@ def check_is_sound(exercise_id):
     ):
         refuses(exercise_id, constant(value), says=exercise_id)
 
-    for inputs in drawn(exercise, SEEDS[0]):
+    for inputs in [] if exercise.torch else drawn(exercise, SEEDS[0]):
         for strange in strangers(exercise.expected(*inputs)):
             assert review(exercise, inputs, {"value": strange, "changed": False})
-
-    def leave(*inputs):
-        raise SystemExit
-
-    refuses(exercise_id, leave, says="ends the whole program")
-    refuses(exercise_id, lambda a, b, c, d, e, f, g, h, i, j: 0, says="does not take the inputs")
 
     class Chameleon(int):
         def __eq__(self, other):

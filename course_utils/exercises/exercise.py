@@ -10,39 +10,79 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from course_utils.exercises.plain import Foreign, plain, same
+from course_utils.exercises.form import form
+from course_utils.exercises.plain import plain, same
 
-DRAWS = 25  # inputs tried of an exercise that has any
+REDRAWS = 100  # tries to find inputs on which no mistake looks like another
 TODO = "still to do"
+
+
+class Either:
+    """Several wrong answers that one sentence is right for, in `mistakes`."""
+
+    def __init__(self, *answers: Any):
+        self.answers = answers
 
 
 @dataclass(frozen=True)
 class Exercise:
     """One exercise, `EXERCISES["06-1"]` of `checks/ex06.py`.
 
-    draw(rng)                one set of inputs, a tuple of plain data, varied enough to tell right from nearly right
-    expected(*inputs)        the answer; its form is demanded too: a tuple has its length, a list may have any
-    explain(inputs, got)     a sentence on what kind of thing is wrong, no value of the inputs or the answer in it
-    hints                    three, from a nudge to nearly the answer
-    seconds                  for all calls of one check together
-    accept(inputs, got)      only where several answers are right: is this one?
-    not_finite(inputs, got)  only where NaN or infinity comes from a mistake that can be named: `explain` for these
+    draw(rng)               one set of inputs, a tuple of plain data, varied enough to tell right from nearly right
+    expected(*inputs)       the answer; its form is demanded too: a tuple has its length, a list may have any
+    otherwise               what to say of an answer that is none of the mistakes, or a function (inputs, got) that
+                            says it; it presumes no cause, and has no value of the inputs or the answer in it
+    hints                   three, from a nudge to nearly the answer
+    mistakes(*inputs)       a table from a sentence that helps to the wrong answer it belongs to; the first that fits
+                            is said. In a tuple, `...` stands for anything of the right form; `Either` for several
+    accept(inputs, got)     only where several answers are right: is this one?
+    seconds                 for all calls of one check together
+    rtol                    relative tolerance in the comparison of floats
     """
 
     points: int
     draw: Callable[[np.random.Generator], tuple]
     expected: Callable[..., Any]
-    explain: Callable[[tuple, Any], str | None]
+    otherwise: str | Callable[[tuple, Any], str | None]
     hints: tuple[str, ...]
-    seconds: float = 5.0
+    mistakes: Callable[..., dict[str, Any]] = lambda *inputs: {}
     accept: Callable[[tuple, Any], bool] | None = None
-    not_finite: Callable[[tuple, Any], str | None] | None = None
+    seconds: float = 5.0
+    rtol: float = 1e-5
+    torch = False  # whether an answer needs PyTorch
+    draws = 25  # inputs tried of an exercise that has any
+
+    def names(self) -> list[str]:
+        """What the inputs are called: the parameters of `expected` that have no default."""
+        parameters = inspect.signature(self.expected).parameters
+        return [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
+
+    @np.errstate(all="ignore")
+    def clear(self, inputs: tuple) -> bool:
+        """Whether no mistake looks like another on these inputs."""
+        return told_apart(self.expected(*inputs), self.mistakes(*inputs).values())
+
+    def converse(self, inputs: tuple, ask: Callable[[str, Any], dict[str, Any]]) -> dict[str, Any]:
+        """The reply to some inputs; `ask(request, data)` puts a question to the function, see `plain.answer`."""
+        return ask("call", inputs)
+
+    def judge(self, inputs: tuple, got: Any) -> str | None:
+        """What is wrong with an answer, in one sentence without any value; None where nothing is."""
+        want = plain(self.expected(*inputs))
+        misfit = form(got, want)
+        if not misfit and (self.accept(inputs, got) if self.accept else same(got, want, self.rtol)):
+            return None
+        wrong = self.mistakes(*inputs).items()
+        told = next((sentence for sentence, answer in wrong if fits(got, answer, want, self.rtol)), None)
+        other = self.otherwise if isinstance(self.otherwise, str) or misfit else self.otherwise(inputs, got)
+        return told or misfit or str(other or "is not right yet.")
 
 
 def checks_of(chapter: str) -> ModuleType:
@@ -84,17 +124,47 @@ def _quoted(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
+@lru_cache(maxsize=64)  # a class answers the same inputs; whoever calls a function with them gives it a copy
 def trials(exercise: Exercise, seed: int) -> list[tuple]:
     """The inputs to try, drawn from a seed; a single empty set for a function without parameters."""
-    count = DRAWS if inspect.signature(exercise.expected).parameters else 1
     rng = np.random.default_rng(seed)
-    return [plain(tuple(exercise.draw(rng))) for _ in range(count)]
+    return [_draw(exercise, rng) for _ in range(exercise.draws if exercise.names() else 1)]
 
 
-def told_apart(right: Any, wrong: Iterable[Any]) -> bool:
-    """Whether no two of some wrong answers are the same, but for those that happen to be right: for a `draw`."""
-    shown = [answer for answer in wrong if not same(answer, right)]
-    return not any(same(one, other) for one, other in combinations(shown, 2))
+def _draw(exercise: Exercise, rng: np.random.Generator) -> tuple:
+    """A set of inputs on which no mistake looks like another, if there is one."""
+    drawn = (plain(tuple(exercise.draw(rng))) for _ in range(REDRAWS))
+    return next(filter(exercise.clear, drawn), plain(tuple(exercise.draw(rng))))
+
+
+def told_apart(right: Any, mistakes: Iterable[Any]) -> bool:
+    """Whether no two rows of some mistakes are the same answer, but for those that happen to be right."""
+    rows = [mistake.answers if isinstance(mistake, Either) else (mistake,) for mistake in mistakes]
+    shown = [[plain(one) for one in row if _whole(one) and not same(plain(one), plain(right))] for row in rows]
+    return not any(same(one, other) for row, below in combinations(shown, 2) for one in row for other in below)
+
+
+def _whole(answer: Any) -> bool:
+    """Whether nothing is left open in a wrong answer."""
+    return answer is not ... and not (isinstance(answer, tuple) and not all(map(_whole, answer)))
+
+
+def fits(got: Any, wrong: Any, want: Any, rtol: float = 1e-5) -> bool:
+    """Whether an answer is the wrong one of a table of mistakes, where `want` would be right."""
+    if wrong is ...:
+        return form(got, want) is None
+    if isinstance(wrong, Either):
+        return any(fits(got, one, want, rtol) for one in wrong.answers)
+    if isinstance(wrong, tuple) and isinstance(want, tuple) and isinstance(got, (list, tuple)):
+        alike = len(got) == len(wrong) == len(want)
+        return alike and all(fits(*parts, rtol) for parts in zip(got, wrong, want, strict=True))
+    return same(got, plain(wrong), rtol)
+
+
+def first_wrong(right: tuple, sentences: Iterable[str]) -> dict[str, tuple]:
+    """Mistakes of a tuple of predictions: for each place the sentence that is said where it is the first wrong one."""
+    table = {sentence: (*right[:place], *[...] * (len(right) - place)) for place, sentence in enumerate(sentences)}
+    return dict(reversed(table.items()))  # the last place first: its row is the most demanding
 
 
 @np.errstate(all="ignore")  # what a wrong answer overflows in here is no news for the learner
@@ -110,18 +180,8 @@ def review(exercise: Exercise, inputs: tuple, reply: dict[str, Any]) -> str | No
         return f"takes too long: {exercise.seconds:g} seconds are there for all inputs together."
     if error:
         return ERRORS.get(error, "stops with an error.")
-    got, want = reply["value"], plain(exercise.expected(*inputs))
-    sentence = form(got, want)
-    if sentence and sentence.endswith(NOT_FINITE) and exercise.not_finite:
-        return exercise.not_finite(inputs, got) or sentence
-    if sentence:
-        return sentence
-    right = exercise.accept(inputs, got) if exercise.accept else same(got, want)
-    if not right:
-        return exercise.explain(inputs, got) or "is not right yet."
-    if reply.get("changed"):
-        return "gives the right answer but changes its inputs. Work on a copy."
-    return None
+    changes = "gives the right answer but changes its inputs. Work on a copy." if reply.get("changed") else None
+    return exercise.judge(inputs, reply["value"]) or changes
 
 
 NO_MODULE = "imports something that is not there. Python, NumPy and the cells of the notebook are enough."
@@ -137,74 +197,7 @@ ERRORS = {
     "ImportError": NO_MODULE,
     "ModuleNotFoundError": NO_MODULE,
     "TypeError": "stops with a TypeError: some call or operation in it refuses the kind or number of its values.",
+    "RuntimeError": "stops with a RuntimeError. With PyTorch that is often two shapes that do not go together.",
+    "NoNetwork": "returns something else than a network. Return an nn.Module, such as nn.Sequential(...).",
     "WrongInputs": "does not take the inputs that the text names: their number is another one.",
 }
-
-
-INSIDE = ", but something in it does not fit: it "
-NOT_FINITE = "gives NaN or infinity. Print what is computed on the way: where does the first one appear?"
-
-
-def form(got: Any, want: Any) -> str | None:
-    """What is wrong with the form of an answer (its type, shape, element type), in one sentence; None where it fits."""
-    if isinstance(want, np.ndarray):
-        return _array_form(got, want)
-    if isinstance(want, (list, tuple)):
-        if not isinstance(got, (list, tuple)):
-            return _other(got, want)
-        if isinstance(want, tuple) and len(got) != len(want):
-            return "returns a tuple of the wrong length. Count again what the text asks for."
-        wanted = want if isinstance(want, tuple) else list(want[:1]) * len(got)
-        inner = next(filter(None, map(form, got, wanted)), None)
-        if not inner:
-            return None
-        innermost = inner.rpartition(INSIDE)[2]
-        return f"returns {_kind(want)}{INSIDE}{innermost}"
-    if isinstance(want, float) and type(got) is float and not np.isfinite(got) and np.isfinite(want):
-        return NOT_FINITE
-    if type(got) is type(want) or (isinstance(want, float) and type(got) is int):
-        return None
-    if isinstance(want, int) and type(got) is float:
-        return "returns a float where a whole number (int) is asked for. Use // for division, int() elsewhere."
-    return _other(got, want)
-
-
-def _other(got: Any, want: Any) -> str:
-    return f"returns {_kind(got)} where {_kind(want)} is asked for." + (" Is a return missing?" if got is None else "")
-
-
-def _array_form(got: Any, want: np.ndarray) -> str | None:
-    if not isinstance(got, np.ndarray):
-        return _other(got, want)
-    if got.ndim != want.ndim:
-        return "returns an array with the wrong number of axes."
-    if got.shape != want.shape:
-        return "returns an array of the wrong shape."
-    if want.dtype.kind == "f" and not np.isfinite(got).all() and np.isfinite(want).all():
-        return NOT_FINITE
-    fits = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}[want.dtype.kind]
-    if got.dtype.kind not in fits:
-        names = {"f": "floats", "i": "whole numbers", "u": "whole numbers", "b": "booleans"}
-        return f"returns an array of {names[got.dtype.kind]} where {names[want.dtype.kind]} are asked for."
-    return None
-
-
-FOREIGN = {
-    "torch.Tensor": "a torch tensor",
-    "numpy.ndarray": "an array of something else than real numbers",
-    "builtins.complex": "a complex number",
-    "numpy.complex128": "a complex number",
-    "builtins.coroutine": "a coroutine (take out async)",
-    "builtins.function": "a function instead of what it gives",
-    "builtins.set": "a set",
-    **{f"builtins.{name}": f"a {name} (put list() around it)" for name in ("generator", "map", "filter", "zip")},
-    "builtins.range": "a range",
-}
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Foreign):
-        return FOREIGN.get(value.kind, "something that is neither number, list nor array")
-    names = {bool: "True or False", int: "a whole number", float: "a float", str: "a text", list: "a list"}
-    names |= {tuple: "a tuple", dict: "a dict", np.ndarray: "a NumPy array", type(None): "None"}
-    return names[type(value)]

@@ -4,7 +4,6 @@
 
 import copy
 import functools
-import inspect
 import signal
 import threading
 import time
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from course_utils.exercises.exercise import TODO, Exercise, find, meant_id, review, trials
-from course_utils.exercises.plain import Foreign, TimeUp, answer
+from course_utils.exercises.network import respond
+from course_utils.exercises.plain import Foreign, TimeUp
 
 SEED = 2019  # of `check`: public, so that a learner sees the same inputs again; the grader draws from its own
 WIDTH = 160  # characters shown of a value
@@ -61,7 +61,7 @@ def case(exercise_id: object = None, *more: object, **named: object) -> tuple | 
         sentence = 'case takes the id alone: case("06-1")'
     elif exercise and str(exercise_id) in _failed:
         return copy.deepcopy(_failed[str(exercise_id)])
-    elif exercise and not inspect.signature(exercise.expected).parameters:
+    elif exercise and not exercise.names():
         sentence = f"{exercise_id}: its function takes no inputs; call it as it is"
     elif exercise:
         sentence = f'{exercise_id}: no failure so far; run check("{exercise_id}", ...) with your function first'
@@ -98,7 +98,7 @@ def feedback(exercise_id: str, function: Any, seed: int = SEED) -> str:
     tried = trials(exercise, seed)
     end = time.monotonic() + exercise.seconds
     for inputs in tried:
-        reply, error = ask(function, inputs, max(0.01, end - time.monotonic()))
+        reply, error = reply_of(exercise, function, inputs, max(0.01, end - time.monotonic()))
         sentence = review(exercise, inputs, reply)
         if sentence == TODO:
             return f"{exercise_id}: {TODO}"
@@ -139,23 +139,33 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def ask(function: Callable, inputs: tuple, seconds: float) -> tuple[dict[str, Any], BaseException | None]:
+def reply_of(
+    exercise: Exercise, function: Callable, inputs: tuple, seconds: float
+) -> tuple[dict[str, Any], BaseException | None]:
     """The reply of a function to some inputs, see `plain.answer`, and the exception that it raised, if any."""
+    raised = None
+
+    def ask(request: str, data: Any) -> dict[str, Any]:
+        nonlocal raised
+        reply, raised = respond(function, request, data)
+        return reply
+
     try:
         with time_limit(seconds):
-            return answer(function, inputs)
+            return exercise.converse(inputs, ask), raised
     except TimeUp as error:  # struck while the reply was made
         return {"error": "TimeUp"}, error
 
 
 def _example(exercise_id: str, inputs: tuple, reply: dict[str, Any], error: BaseException | None) -> str:
     """The inputs at which it went wrong and what came back, so that a learner can try it alone."""
-    names = list(inspect.signature(find(exercise_id).expected).parameters)
+    exercise = find(exercise_id)
+    names = exercise.names()
     values = [_text(value) for value in inputs]
     given = ", ".join(f"{name}={_cut(value)}" for name, value in zip(names, values, strict=True))
     kind = reply.get("error")
     if kind == "WrongInputs":
-        return f"\n    It takes ({error}); it is called with ({', '.join(names)})."
+        return f"\n    It takes ({error}); it is called with ({', '.join(names[: len(names) - exercise.torch])})."
     if not given and kind == "TimeUp":
         return ""
     if "value" in reply:

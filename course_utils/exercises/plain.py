@@ -8,6 +8,7 @@ import base64
 import copy
 import inspect
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,10 @@ class TimeUp(BaseException):
     """The time of a check is over; no Exception, so that `except Exception` of a learner does not swallow it."""
 
 
+class NoNetwork(TypeError):
+    """A function that is to build a network returns something else."""
+
+
 class WrongInputs(TypeError):
     """A function cannot be called with so many inputs; its text lists the names of those that it takes."""
 
@@ -46,7 +51,8 @@ def plain(value: Any) -> Any:
     if issubclass(kind, np.generic) and value.dtype.kind in KINDS:
         return float(value) if value.dtype.kind == "f" else value.item()  # the item of a longdouble is no float
     if issubclass(kind, np.ndarray) and value.dtype.kind in KINDS:
-        return np.array(value, copy=True, subok=False)
+        wide = value.dtype.kind == "f" and value.dtype.itemsize > 8  # a long double is another one on each machine
+        return np.array(value, dtype=float if wide else None, copy=True, subok=False)
     if kind is list:
         return [plain(item) for item in value]
     if issubclass(kind, tuple):  # a shape of torch is one
@@ -107,7 +113,9 @@ def same(got: Any, want: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
     if isinstance(want, np.ndarray):
         if not isinstance(got, np.ndarray) or got.shape != want.shape:
             return False
-        return np.allclose(got, want, rtol, atol) if want.dtype.kind == "f" else np.array_equal(got, want)
+        if want.dtype.kind == "f":
+            return np.allclose(got, want, rtol, atol, equal_nan=True)
+        return np.array_equal(got, want)
     if isinstance(want, (list, tuple)):
         return (
             isinstance(got, (list, tuple))
@@ -119,7 +127,7 @@ def same(got: Any, want: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
             isinstance(got, dict) and got.keys() == want.keys() and all(same(got[k], want[k], rtol, atol) for k in want)
         )
     if isinstance(want, float) and type(got) in (int, float):
-        return bool(np.isclose(float(got), want, rtol, atol))  # NumPy has no name for the type of a long int
+        return math.isclose(got, want, rel_tol=rtol, abs_tol=atol) or (got != got and want != want)
     return type(got) is type(want) and got == want
 
 
@@ -130,7 +138,7 @@ def answer(function: Callable, inputs: tuple) -> tuple[dict[str, Any], BaseExcep
     """
     try:
         given = copy.deepcopy(inputs)
-        _refuse_wrong_inputs(function, given)
+        refuse_wrong_inputs(function, given)
         returned = function(*given)
         if inspect.iscoroutine(returned):
             returned.close()  # else Python complains that nobody awaited it
@@ -140,7 +148,7 @@ def answer(function: Callable, inputs: tuple) -> tuple[dict[str, Any], BaseExcep
         return {"error": error_name(error)}, error
 
 
-def _refuse_wrong_inputs(function: Callable, given: tuple) -> None:
+def refuse_wrong_inputs(function: Callable, given: tuple) -> None:
     """Raises WrongInputs where Python would refuse the call for the number of its arguments."""
     try:
         signature = inspect.signature(function, follow_wrapped=False)

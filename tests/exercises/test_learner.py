@@ -304,7 +304,7 @@ def test_the_case_is_mentioned_where_inputs_are_not_shown_whole(no_failures, mon
     assert "case(" in said(capsys, "04-5", lambda *inputs: 0)  # arrays
     assert "case(" not in said(capsys, "06-2", lambda: 0)
     assert "case(" in said(capsys, "04-5", lambda *inputs: 1 / 0) and case("04-5")
-    long = Exercise(1, lambda rng: (list(range(99)),), lambda numbers: 0, lambda inputs, got: "is wrong.", ())
+    long = Exercise(1, lambda rng: (list(range(99)),), lambda numbers: 0, "is wrong.", ())
     monkeypatch.setitem(ex06.EXERCISES, "06-1", long)
     assert "case(" in said(capsys, "06-1", len)  # a list that is cut
 
@@ -351,11 +351,11 @@ def test_whole_numbers_without_end(exercise_id, capsys):
         assert number < 10**100 or "a number that is too large" in text
 
 
-def test_a_mistake_in_explain_is_told_by_the_exercise(monkeypatch, capsys):
-    def explain(inputs, got):
+def test_a_mistake_of_ours_is_told_by_the_exercise(monkeypatch, capsys):
+    def otherwise(inputs, got):
         raise ValueError("operands could not be broadcast")
 
-    monkeypatch.setitem(ex06.EXERCISES, "06-1", Exercise(**(vars(ex06.EXERCISES["06-1"]) | {"explain": explain})))
+    monkeypatch.setitem(ex06.EXERCISES, "06-1", Exercise(**(vars(ex06.EXERCISES["06-1"]) | {"otherwise": otherwise})))
     assert said(capsys, "06-1", lambda *inputs: (0, 0)) == "06-1: could not be checked (ValueError)\n"
 
 

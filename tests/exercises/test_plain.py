@@ -46,6 +46,7 @@ VALUES = [
     np.arange(6.0).reshape(2, 3),
     np.zeros((0, 3), np.float32),
     np.array(2, ">i2"),
+    np.array([0.5, np.inf], np.longdouble),
     np.array([True, False]),
     np.arange(12).reshape(3, 4)[:, ::2],
 ]

@@ -5,16 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from course_utils.exercises.exercise import Exercise, told_apart
-from course_utils.exercises.plain import same
+from course_utils.exercises.exercise import Either, Exercise, first_wrong
 from course_utils.scratch import fan_in_out
 
-HIDDEN = ("scratch",)  # of course_utils: holds answers, so it is not in the grader's sandbox
-
-
-def named(got, wrong):
-    """The sentence of `wrong` (sentence -> answer) whose answer was given; None if it is none of them."""
-    return next((sentence for sentence, answer in wrong.items() if same(got, answer)), None)
+AT_HAND = ()  # of course_utils: what the sandbox of this set has beside the exercises themselves
 
 
 def draw_shape(rng):
@@ -27,63 +21,48 @@ def draw_shape(rng):
 # 02-1: the rule for a leaky ReLU
 
 
-def draw_variance(rng):
-    while True:
-        shape, beta = draw_shape(rng), round(float(rng.uniform(0.1, 0.9)), 2)
-        pairs = {(n, factor) for n in _connections(shape).values() for factor in _rules(beta).values()}
-        if len({round(math.log(factor / n), 6) for n, factor in pairs}) == len(pairs):  # mistakes are told apart
-            return shape, beta
-
-
 def weight_variance(shape, beta):
-    n_in, _ = fan_in_out(shape)
-    return 2 / ((1 + beta**2) * n_in)
+    return 2 / ((1 + beta**2) * fan_in_out(shape)[0])
 
 
-def _connections(shape):
+def _wrong_counts(shape):
     n_in, n_out = fan_in_out(shape)
-    wrong = {
-        "": n_in,
-        "counts the connections on the wrong side of the unit.": n_out,
-        "takes the mean of the two fans; here only the forward direction counts.": (n_in + n_out) / 2,
+    of_a_window = {
         "forgets the kernel: of how many values is one output a sum?": shape[1],
         "counts the units of the layer, not what one of them is a sum of.": shape[0],
-        "does not depend on how many values an output is a sum of.": 1,
+        "takes the channels to come last; here the shape begins with (out, in).": math.prod(shape[:3]),
     }
-    if len(shape) == 4:
-        wrong["takes the channels to come last; here the shape begins with (out, in)."] = math.prod(shape[:3])
-    return wrong
-
-
-def _rules(beta):
     return {
-        "": 2 / (1 + beta**2),
+        "counts the connections on the wrong side of the unit.": n_out,
+        "takes the mean of the two fans; here only the forward direction counts.": (n_in + n_out) / 2,
+        "does not depend on how many values an output is a sum of.": 1,
+        **(of_a_window if len(shape) == 4 else {}),
+    }
+
+
+def wrong_variances(shape, beta):
+    n, square = fan_in_out(shape)[0], 1 + beta**2
+    spread = square / 2 - (1 - beta) ** 2 / (2 * math.pi)  # of a leaky ReLU's output, for an input from N(0, 1)
+    likely = {
         "ignores the negative half: it is passed on, if only faintly.": 2,
         "adds beta where a mean square needs another power of it.": 2 / (1 + beta),
-        "subtracts the negative half. Does a square care for a sign?": 2 / (1 - beta**2),
-        "keeps the variance of the output. What does the next layer's formula multiply?": 1
-        / ((1 + beta**2) / 2 - (1 - beta) ** 2 / (2 * math.pi)),
         "is the rule for a linear layer.": 1,
-        "counts each half as if it were the whole distribution.": 1 / (1 + beta**2),
-        "has a factor of 2 too many.": 4 / (1 + beta**2),
     }
-
-
-def explain_variance(inputs, got):
-    """A wrong answer has a wrong number of connections, a wrong factor, or both: each has a sentence of its own."""
-    shape, beta = inputs
-    if same(got, math.sqrt(weight_variance(shape, beta))):
-        return "gives a standard deviation; the variance is asked for."
-    for count, n in _connections(shape).items():
-        for kind, factor in _rules(beta).items():
-            if same(got, factor / n):
-                return " It also ".join(filter(None, (count, kind)))
-    return "is not right yet. What is the mean square of the output for a symmetric input?"
+    counts = _wrong_counts(shape).items()
+    return {
+        "gives a standard deviation; the variance is asked for.": Either(math.sqrt(2 / square / n), math.sqrt(2 / n)),
+        "subtracts the negative half. Does a square care for a sign?": 2 / (1 - beta**2) / n,
+        "keeps the variance of the output. What does the next layer's formula multiply?": 1 / spread / n,
+        "counts each half as if it were the whole distribution.": 1 / square / n,
+        "has one factor of 2 too many.": 4 / square / n,
+        **{kind: factor / n for kind, factor in likely.items()},
+        **{count: 2 / square / wrong for count, wrong in counts},
+        **{f"{count} It also {kind}": factor / wrong for count, wrong in counts for kind, factor in likely.items()},
+    }
 
 
 # 02-2: seven stacks, predicted
 
-LAYERS = 50
 EXPONENTS = (6, -15, -39, 4, -3, 0, 0)
 HINTS_OF_STACKS = (
     "Stack A: what is the variance of this uniform distribution, times n?",
@@ -96,28 +75,16 @@ HINTS_OF_STACKS = (
 )
 
 
-def exponents():
-    return EXPONENTS
-
-
-def explain_exponents(inputs, got):
-    if same(got, tuple(round(e / 2) for e in EXPONENTS)):
-        return "gives the powers for the root of the mean square."
-    if same(got, tuple(-e for e in EXPONENTS)):
-        return "has all signs turned round: a signal that dies has a negative exponent."
-    return "has a stack that is not right. " + next(
-        hint for mine, right, hint in zip(got, EXPONENTS, HINTS_OF_STACKS, strict=True) if mine != right
-    )
+def wrong_exponents():
+    return {
+        "gives the powers for the root of the mean square.": tuple(round(e / 2) for e in EXPONENTS),
+        "has all signs turned round: a signal that dies has a negative exponent.": tuple(-e for e in EXPONENTS),
+        "gives powers of e; those of ten are asked for.": (14, -35, -90, 10, -7, 0, 0),
+        **first_wrong(EXPONENTS, (f"has a stack that is not right. {hint}" for hint in HINTS_OF_STACKS)),
+    }
 
 
 # 02-3: the bug in a bound
-
-
-def draw_bound(rng):
-    while True:
-        shape = draw_shape(rng)
-        if told_apart(glorot_bound(shape), _wrong_bounds(shape).values()):
-            return (shape,)
 
 
 def glorot_bound(shape):
@@ -125,162 +92,127 @@ def glorot_bound(shape):
 
 
 def bound_of_a_colleague(shape):
-    n_out, n_in, *kernel = shape
-    return math.sqrt(6 / (n_in * math.prod(kernel) + n_out))
+    return math.sqrt(6 / (fan_in_out(shape)[0] + shape[0]))
 
 
-def _wrong_bounds(shape):
-    total = sum(fan_in_out(shape))
-    wrong = {
+def wrong_bounds(shape):
+    right, (n_in, n_out), (channels_out, channels_in, *kernel) = glorot_bound(shape), fan_in_out(shape), shape
+    height, width = kernel or (1, 1)
+    last = channels_out * channels_in * (height + width) if kernel else n_in + n_out
+    return {
         "still has the bug. Try a convolution with few channels in and many out.": bound_of_a_colleague(shape),
-        "leaves the kernel out altogether.": math.sqrt(6 / (shape[0] + shape[1])),
-        "has the bug on the other side now.": math.sqrt(6 / (shape[1] + shape[0] * math.prod(shape[2:]))),
-        "gives the standard deviation; a bound lies further out.": math.sqrt(2 / total),
-        "gives the variance.": 2 / total,
-        "is the bound of a distribution whose standard deviation is what Glorot's variance should be.": math.sqrt(12)
-        * (2 / total)
-        / 2,
-        "gives the width of the whole interval.": 2 * math.sqrt(6 / total),
-        "is the bound for fan-in alone.": math.sqrt(3 / fan_in_out(shape)[0]),
-        "is the bound for fan-out alone.": math.sqrt(3 / fan_in_out(shape)[1]),
+        "has the bug on the other side now.": math.sqrt(6 / (channels_in + n_out)),
+        "leaves the kernel out altogether.": math.sqrt(6 / (channels_out + channels_in)),
+        "takes every kernel for a square one.": right * math.sqrt(width / height),
+        "takes the channels to come last; here the shape begins with (out, in).": math.sqrt(6 / last),
+        "gives the standard deviation; a bound lies further out.": right / math.sqrt(3),
+        "gives the variance.": right**2 / 3,
+        "takes Glorot's variance for a standard deviation.": right**2 / math.sqrt(3),
+        "gives the width of the whole interval.": 2 * right,
+        "divides by the mean of the two fans, not by their sum.": right * math.sqrt(2),
+        "is the bound for fan-in alone.": math.sqrt(3 / n_in),
+        "is the bound for fan-out alone.": math.sqrt(3 / n_out),
+        "is He's bound: that of ReLU layers, and for fan-in alone.": math.sqrt(6 / n_in),
     }
-    if len(shape) > 2:
-        square = shape[2] ** 2 * (shape[0] + shape[1])
-        wrong["takes every kernel for a square one."] = math.sqrt(6 / square)
-        last = math.prod(shape[:2]) * (shape[2] + shape[3])
-        wrong["takes the channels to come last; here the shape begins with (out, in)."] = math.sqrt(6 / last)
-    return wrong
-
-
-def explain_bound(inputs, got):
-    (shape,) = inputs
-    other = "is not right yet. Work out both fans of a small convolution by hand, connection by connection."
-    return named(got, _wrong_bounds(shape)) or other
 
 
 # 02-4: measured on the way back
 
 
 def draw_stack(rng):
-    while True:
-        widths = [int(n) for n in rng.integers(6, 14, size=int(rng.integers(4, 7)))]
-        weights = [rng.normal(rng.normal(0, 0.1), 0.5, size=(o, i)) for i, o in pairwise(widths)]
-        x, dy = rng.normal(0.3, 1, size=(20, widths[0])), rng.normal(0.5, 1, size=(20, widths[-1]))
-        if min(_roots(weights, x, dy)) > 1e-3:  # no layer is dead
-            return weights, x, dy
-
-
-def _activations(weights, x):
-    found = []
-    for weight in weights:
-        found.append(x @ weight.T)
-        x = np.maximum(0, found[-1])
-    return found
+    widths = [int(n) for n in rng.integers(6, 14, size=int(rng.integers(4, 7)))]
+    weights = [rng.normal(rng.uniform(0.02, 0.2), 0.5, size=(o, i)) for i, o in pairwise(widths)]
+    return weights, rng.normal(0.3, 1, size=(20, widths[0])), rng.normal(0.5, 1, size=(20, widths[-1]))
 
 
 def _root(values):
-    return float(np.sqrt(np.mean(values**2))) or 1.0
+    return np.sqrt(np.mean(values**2))
 
 
-def _roots(weights, x, dy):
-    """Root mean square of the gradients by every layer's input, the weights taken as they are."""
-    roots = []
-    for weight, a in zip(weights[::-1], _activations(weights, x)[::-1], strict=True):
-        dy = (dy * (a > 0)) @ weight
-        roots.append(_root(dy))
-    return roots[::-1]
-
-
-def factors(weights, x, dy):
-    # Positive factors switch no unit on or off: what is above has made each gradient 1 / root as large.
-    roots = _roots(weights, x, dy)
-    return [above / root for root, above in zip(roots, [*roots[1:], 1.0], strict=True)]
-
-
-def _factors(weights, x, dy, size=_root, masks=True, after=False):
-    """`factors` with a mistake: another measure, no ReLU on the way, or the gradient by the activations below."""
-    activations, found = _activations(weights, x), []
-    for k in range(len(weights) - 1, -1, -1):
-        gradient = (dy * (activations[k] > 0) if masks else dy) @ weights[k]
-        measured = gradient * (activations[k - 1] > 0) if after and k else gradient
-        found.append(1 / size(measured))
+def factors(weights, x, dy, size=_root, forgotten=0, below=False):
+    """With mistakes: another measure, so many ReLUs forgotten, from the top, or that of the layer below counted in."""
+    on = [np.ones_like(x)]  # positive factors switch no unit on or off
+    for weight in weights:
+        x = np.maximum(0, x @ weight.T)
+        on.append(x > 0)
+    found = []
+    for k in range(len(weights), 0, -1):
+        gradient = (dy if k > len(weights) - forgotten else dy * on[k]) @ weights[k - 1]
+        found.append(float(1 / size(gradient * on[k - 1] if below else gradient)))
         dy = found[-1] * gradient
     return found[::-1]
 
 
-def explain_factors(inputs, got):
-    weights, x, dy = inputs
-    right = factors(weights, x, dy)
-    if len(got) != len(weights):
-        return "does not give one factor for each matrix."
-    up = [_root(a) for a in _activations(weights, x)]
-    wrong = {
-        "has the factors from the last layer to the first.": right[::-1],
-        "measures all layers with the weights as they were. Once a layer is scaled, what reaches the one below?": [
-            1 / root for root in _roots(weights, x, dy)
-        ],
-        "gives the numbers to divide by.": [1 / factor for factor in right],
-        "divides by the mean square; weights are scaled by its root.": [factor**2 for factor in right],
-        "brings the activations to size, as the chapter does. Here it is the gradients.": [
-            below / root for below, root in zip([1.0, *up[:-1]], up, strict=True)
-        ],
-        "sends the gradient down as if there were no ReLU.": _factors(*inputs, masks=False),
-        "takes the gradient by the activations of the layer below, where some units are off already.": _factors(
-            *inputs, after=True
-        ),
-        "measures the standard deviation; the mean square counts the mean, too.": _factors(*inputs, size=np.std),
+def _of_activations(weights, x, dy):
+    found = []
+    for weight in weights:
+        a = x @ weight.T
+        found.append(1 / _root(a))
+        x = np.maximum(0, found[-1] * a)
+    return found
+
+
+def wrong_factors(*inputs):
+    right = factors(*inputs)
+    squares = Either([factor**2 for factor in right], factors(*inputs, size=lambda g: np.mean(g**2)))
+    before = [math.prod(right[k:]) for k in range(len(right))]
+    return {
+        "has the factors from the last layer to the first; the first layer's comes first.": right[::-1],
+        "measures with the weights as they were. Once a layer is scaled, what reaches the one below?": before,
+        "gives the numbers to divide by; those to multiply by are asked for.": [1 / factor for factor in right],
+        "divides by the mean square; weights are scaled by its root.": squares,
+        "brings the activations to size, as the chapter does. Here it is the gradients.": _of_activations(*inputs),
+        "sends the gradient down as if there were no ReLU.": factors(*inputs, forgotten=len(right)),
+        "forgets the ReLU after the last matrix.": factors(*inputs, forgotten=1),
+        "takes the gradient below the next ReLU, where some units are off already.": factors(*inputs, below=True),
+        "measures the standard deviation; the mean square counts the mean, too.": factors(*inputs, size=np.std),
+        "adds up squares; the mean of them is asked for.": factors(*inputs, size=np.linalg.norm),
     }
-    return (
-        named(list(got), wrong)
-        or "does not give every gradient a mean square of 1. Scale the last layer alone, and measure below it."
-    )
+
+
+def other_factors(inputs, got):
+    if len(got) != len(inputs[0]):
+        return "does not give one factor for each matrix."
+    return "does not give every gradient a mean square of 1. Scale the last layer alone, and measure below it."
 
 
 # 02-5: the same path
 
 
 def draw_rescue(rng):
-    return round(float(rng.uniform(0.3, 1.7) if rng.random() < 0.8 else rng.uniform(2.3, 3)), 2), int(
-        rng.integers(4, 31)
-    )
+    share = rng.uniform(0.3, 1.7) if rng.random() < 0.8 else rng.uniform(2.3, 3)
+    return round(float(share), 2), int(rng.integers(4, 31))
 
 
 def rescue(share, layers):
     return (2 / share) ** (layers / 2), share / 2
 
 
-def explain_rescue(inputs, got):
-    share, layers = inputs
+def wrong_rescues(share, layers):
     output, step = rescue(share, layers)
-    wrong_output = {
-        "has an output factor for mean squares; scores are not squared.": output**2,
-        "makes the output of the net even smaller, or larger, than it is.": 1 / output,
-        "counts one layer too few.": (2 / share) ** ((layers - 1) / 2),
-        "corrects a single layer; there are more.": math.sqrt(2 / share),
+    layer, right = math.sqrt(2 / share), "has the output right"
+    return {
+        "gives the two in the wrong order: the output's factor comes first.": (step, output),
+        f"{right}, and the step of the other net: which of the two has the larger gradients?": (output, 1 / step),
+        f"{right}, but the step misses a factor: gradient and weights are both scaled.": (output, math.sqrt(step)),
+        f"{right}, but the step has its factor twice.": (output, step**2),
+        f"{right}, but lets the step follow the number of layers. Look at one matrix.": (output, output**-2),
+        f"{right}, but leaves the step as it is. Then the weights move too far, or not far enough.": (output, 1.0),
+        f"{right}, but not the step. Write the new weights of both nets down.": (output, ...),
+        "has an output factor for mean squares; scores are not squared.": (output**2, ...),
+        "makes the output of the net even smaller, or larger, than it is.": (1 / output, ...),
+        "counts one layer too few, or one too many.": Either((output / layer, ...), (output * layer, ...)),
+        "corrects a single layer; there are more.": (layer, ...),
     }
-    wrong_step = {
-        "has the output right, and the step of the other net: which of the two has the larger gradients?": 1 / step,
-        "has the output right, but the step misses a factor: the gradient and the weights are both scaled.": math.sqrt(
-            step
-        ),
-        "has the output right, but the step has the same factor twice too often.": step**2,
-        "has the output right, but lets the step follow the number of layers. One weight matrix is enough to see it.": 1
-        / output**2,
-        "has the output right, but leaves the step as it is. Then the weights move too far, or not far enough.": 1.0,
-    }
-    if not same(got[0], output):
-        return named(got[0], wrong_output) or "has an output factor that does not make the two functions equal."
-    return (
-        named(got[1], wrong_step) or "has the output right, but not the step. Write the new weights of both nets down."
-    )
 
 
 EXERCISES = {
     "02-1": Exercise(
         points=2,
-        draw=draw_variance,
+        draw=lambda rng: (draw_shape(rng), round(float(rng.uniform(0.1, 0.9)), 2)),
         expected=weight_variance,
-        explain=explain_variance,
+        mistakes=wrong_variances,
+        otherwise="is not right yet. What is the mean square of the output for a symmetric input?",
         hints=(
             "Where in section 7 does the one half come from, and what happens there to the other half?",
             "Split the mean square into the positive and the negative half of a symmetric distribution.",
@@ -290,8 +222,9 @@ EXERCISES = {
     "02-2": Exercise(
         points=3,
         draw=lambda rng: (),
-        expected=exponents,
-        explain=explain_exponents,
+        expected=lambda: EXPONENTS,
+        mistakes=wrong_exponents,
+        otherwise="is not right yet.",
         hints=(
             "For each stack find the factor of one layer first: n Var(W), and what the nonlinearity leaves.",
             "Fifty layers: 50 times the logarithm of the factor. log10(2) is 0.301, log10(3) is 0.477.",
@@ -300,9 +233,10 @@ EXERCISES = {
     ),
     "02-3": Exercise(
         points=2,
-        draw=draw_bound,
+        draw=lambda rng: (draw_shape(rng),),
         expected=glorot_bound,
-        explain=explain_bound,
+        mistakes=wrong_bounds,
+        otherwise="is not right yet. Work out both fans of a small convolution by hand, connection by connection.",
         hints=(
             "Both fans count connections. Of what, and into what?",
             "For dense layers the function is right. What do they lack that a convolution has?",
@@ -313,7 +247,8 @@ EXERCISES = {
         points=3,
         draw=draw_stack,
         expected=factors,
-        explain=explain_factors,
+        mistakes=wrong_factors,
+        otherwise=other_factors,
         hints=(
             "Which way does a gradient travel, and what has it met before it comes to a layer?",
             "First a pass up: which units are on? Do positive factors change that? Then begin at the top.",
@@ -324,7 +259,8 @@ EXERCISES = {
         points=3,
         draw=draw_rescue,
         expected=rescue,
-        explain=explain_rescue,
+        mistakes=wrong_rescues,
+        otherwise="has an output factor that does not make the two functions equal.",
         hints=(
             "With the same random numbers, by which factor r is each weight smaller than He's?",
             "Each layer passes its r on to the output. For the step, look at one matrix and use the chain rule.",

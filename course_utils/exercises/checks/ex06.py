@@ -1,22 +1,22 @@
 """The exercises of chapter 06, convolution arithmetic."""
 
-from course_utils.arithmetic import conv_multiply_adds, conv_parameters, output_size, receptive_field
-from course_utils.exercises.exercise import Exercise, told_apart
+from math import prod
 
-HIDDEN = ("arithmetic.py", "scratch")  # of course_utils: holds answers, so it is not in the grader's sandbox
+from course_utils.arithmetic import conv_multiply_adds, conv_parameters, output_size, receptive_field
+from course_utils.exercises.exercise import Either, Exercise
+
+AT_HAND = ()  # of course_utils: what the sandbox of this set has beside the exercises themselves
 
 
 # 06-1: the input sizes that give one output size
 
+WIDER = "takes a dilated window for wider than it is. Draw one with two weights."
+
 
 def draw_input_sizes(rng):
-    while True:
-        kernel_size, dilation = int(rng.integers(2, 8)), int(rng.integers(1, 4))
-        extent = dilation * (kernel_size - 1) + 1
-        padding = int(rng.integers(0, (extent - 1) // 2 + 1))
-        inputs = int(rng.integers(2, 60)), kernel_size, int(rng.integers(1, 6)), padding, dilation
-        if told_apart(input_sizes(*inputs)[0], _wrong_smallest(*inputs).values()):
-            return inputs
+    kernel_size, dilation = int(rng.integers(2, 8)), int(rng.integers(1, 4))
+    padding = int(rng.integers(0, dilation * (kernel_size - 1) // 2 + 1))
+    return int(rng.integers(2, 60)), kernel_size, int(rng.integers(1, 6)), padding, dilation
 
 
 def input_sizes(size, kernel_size, stride, padding, dilation):
@@ -24,53 +24,40 @@ def input_sizes(size, kernel_size, stride, padding, dilation):
     return smallest, smallest + stride - 1
 
 
-def _wrong_smallest(size, kernel_size, stride, padding, dilation):
-    smallest, _ = input_sizes(size, kernel_size, stride, padding, dilation)
-    return {
+def wrong_input_sizes(size, kernel_size, stride, padding, dilation):
+    smallest, largest = input_sizes(size, kernel_size, stride, padding, dilation)
+    undilated, _ = input_sizes(size, kernel_size, stride, padding, 1)
+    output = (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
+    wrong = {
         "pads once. Zeros go on both sides.": smallest + padding,
         "forgets the padding: the windows read the zeros, too.": smallest + 2 * padding,
-        "takes one step too many: from the first window to the last there are fewer steps than windows.": smallest
-        + stride,
-        "forgets the dilation: a dilated window is wider than its number of weights.": input_sizes(
-            size, kernel_size, stride, padding, 1
-        )[0],
-        "takes a dilated window for wider than it is. Draw one with two weights.": smallest + dilation - 1,
+        "takes one step too many. Count the steps from the first window to the last.": smallest + stride,
+        "forgets the dilation: a dilated window is wider than its number of weights.": undilated,
+        WIDER: smallest + dilation - 1,
         "gives output size times stride: how far does the last window reach?": size * stride,
+        "gives an output size. Here it is given, and the sizes of the input are asked for.": output,
         "takes the smallest size for the largest.": smallest - stride + 1,
     }
-
-
-def explain_input_sizes(inputs, got):
-    smallest, largest = input_sizes(*inputs)
-    if tuple(got) == (largest, smallest) != (smallest, smallest):
-        return "gives the two sizes in the wrong order: the smallest comes first."
-    if got[0] == smallest:
-        return "has the smallest size right. How much wider can the input get before one more window fits?"
-    if got[1] == largest:
-        return "has the largest size right, but a smaller input has that output size, too, or one so small has not."
-    for sentence, answer in _wrong_smallest(*inputs).items():
-        if got[0] == answer:
-            return sentence
-    return "is not right yet. Where does the last window begin, and where does it end?"
+    return {
+        "gives the two sizes in the wrong order: the smallest comes first.": (largest, smallest),
+        "has the smallest size right. How much wider can the input get before one more window fits?": (smallest, ...),
+        "has the largest size right. How much narrower can the input get before a window is lost?": (..., largest),
+        **{words: Either((n, n + stride - 1), (n, ...)) for words, n in wrong.items() if n != smallest},
+    }
 
 
 # 06-2: a stack, predicted
 
-STACK = [  # (out channels, kernel, stride, padding, dilation)
-    (16, 7, 2, 2, 1),
-    (32, 3, 1, 1, 3),
-    (64, 1, 2, 0, 1),
-    (64, 4, 1, 1, 1),
-    (10, 13, 1, 0, 1),
-]
+# (out channels, kernel, stride, padding, dilation)
+STACK = [(16, 7, 2, 2, 1), (32, 3, 1, 1, 3), (64, 1, 2, 0, 1), (64, 4, 1, 1, 1), (10, 13, 1, 0, 1)]
 IMAGE = (3, 64, 64)
-HINTS_OF_LAYERS = (
-    "The window of the first layer does not fit a whole number of times: round down.",
-    "The dilated window of the second layer spans more than three pixels.",
-    "The third layer has a 1 × 1 kernel, but it has a stride.",
-    "The kernel of the fourth layer is even, so this padding does not keep the size.",
-    "The last kernel is as large as what comes in, if the layers before are right.",
-)
+HINTS_OF_LAYERS = {
+    "first": "The window of the first layer does not fit a whole number of times: round down.",
+    "second": "The dilated window of the second layer spans more than three pixels.",
+    "third": "The third layer has a 1 × 1 kernel, but it has a stride.",
+    "fourth": "The kernel of the fourth layer is even, so this padding does not keep the size.",
+    "last": "The last kernel is as large as what comes in, if the layers before are right.",
+}
 
 
 def prediction():
@@ -85,67 +72,52 @@ def prediction():
     return tuple(shapes), 1 + parameters.index(max(parameters)), 1 + multiply_adds.index(max(multiply_adds))
 
 
-def explain_prediction(inputs, got):
-    shapes, most_parameters, most_multiply_adds = prediction()
-    for mine, right, hint in zip(got[0], shapes, HINTS_OF_LAYERS, strict=True):
-        if tuple(mine) == right[1:] + right[:1]:
-            return "has the channels last; a shape is (channels, height, width)."
-        if mine[0] != right[0]:
-            return "has a wrong number of channels: a layer gives as many as it has filters."
-        if tuple(mine) != right:
-            return f"has a shape that is not right. {hint}"
-    if tuple(got[1:]) == (most_parameters - 1, most_multiply_adds - 1):
-        return "has all shapes right, but counts layers from 0; the table numbers them from 1."
-    if got[1] != most_parameters:
-        return "has all shapes right, but another layer has the most parameters. Image size plays no part in that."
-    return "has all shapes right, but another layer does the most multiply-adds: weights times positions."
+def wrong_predictions():
+    shapes, parameters, multiply_adds = prediction()
+
+    def only(place, shape, before=(...,) * 4):
+        return (*before[:place], shape, *[...] * (4 - place)), ..., ...
+
+    turned = [only(place, (*size, channels)) for place, (channels, *size) in enumerate(shapes)]
+    most = "has all shapes right, but another layer"
+    table = {
+        "has all shapes right, but counts layers from 0.": (shapes, parameters - 1, multiply_adds - 1),
+        f"{most} does the most multiply-adds: weights times positions.": (shapes, parameters, ...),
+        f"{most} has the most parameters. Image size plays no part in that.": (shapes, ..., ...),
+        "has the channels last; a shape is (channels, height, width).": Either(*turned),
+    }
+    for place, (layer, hint) in reversed(list(enumerate(HINTS_OF_LAYERS.items()))):
+        words = f"has a wrong number of channels in the {layer} layer: it gives as many as it has filters."
+        table[words] = only(place, (..., *shapes[place][1:]), shapes)
+        table[f"has a shape that is not right. {hint}"] = only(place, ..., shapes)
+    return table
 
 
 # 06-3: the bug in a receptive field
 
 
 def draw_layers(rng):
-    while True:
-        count = int(rng.integers(2, 6))
-        layers = [tuple(int(v) for v in rng.integers((1, 1, 1), (8, 4, 4))) for _ in range(count)]
-        if told_apart(field(layers), _wrong_fields(layers).values()):
-            return (layers,)
+    return ([tuple(int(v) for v in rng.integers((1, 1, 1), (8, 4, 4))) for _ in range(int(rng.integers(2, 6)))],)
 
 
 def field(layers):
     return receptive_field([(kernel, stride, 0, dilation) for kernel, stride, dilation in layers])[-1][0]
 
 
-def walked_forwards(layers):
-    size = 1
-    for kernel, stride, dilation in layers:
-        size = (size - 1) * stride + dilation * (kernel - 1) + 1
-    return size
-
-
-def _wrong_fields(layers):
+def wrong_fields(layers):
+    undilated, wide = [(k, s, 1) for k, s, _ in layers], [(k * d, s, 1) for k, s, d in layers]
+    buggy = Either(*(field(some[::-1]) for some in (layers, undilated, wide)))  # the colleague's walk
+    spread = [prod(s for _, s, _ in layers[: place + 1]) for place in range(len(layers))]  # its own stride, too
+    early = 1 + sum((k - 1) * d * jump for (k, _, d), jump in zip(layers, spread, strict=True))
     return {
-        "still has the bug. Try two unlike layers, by hand, and then the same two in the other order.": walked_forwards(
-            layers
-        ),
-        "forgets the dilation.": field([(kernel, stride, 1) for kernel, stride, _ in layers]),
-        "forgets the strides.": field([(kernel, 1, dilation) for kernel, _, dilation in layers]),
-        "takes a dilated window for wider than it is. Draw one with two weights.": field(
-            [(kernel * dilation, stride, 1) for kernel, stride, dilation in layers]
-        ),
-        "lets a stride spread the windows of its own layer. It spreads those of the layers after it.": field(
-            [(1, layers[0][1], 1)]
-            + [(k, s, d) for (k, _, d), (_, s, _) in zip(layers, [*layers[1:], (1, 1, 1)], strict=True)]
-        ),
+        "still has the bug. Try two unlike layers by hand, then the same two in the other order.": buggy,
+        "forgets the dilation.": field(undilated),
+        "forgets the strides.": field([(k, 1, d) for k, _, d in layers]),
+        WIDER: field(wide),
+        "lets a stride spread the windows of its own layer. It spreads those of the layers after it.": early,
+        "adds whole windows. What does a window of one pixel add?": field([(k + 1, s, d) for k, s, d in layers]),
+        "is one pixel short. How many pixels does a stack without any layer read?": field(layers) - 1,
     }
-
-
-def explain_field(inputs, got):
-    (layers,) = inputs
-    for sentence, answer in _wrong_fields(layers).items():
-        if got == answer:
-            return sentence
-    return "is not right yet. Draw two layers, and mark the pixels that one unit at the end reads."
 
 
 # 06-4: input that nobody reads, measured
@@ -175,21 +147,31 @@ def unread(size, layers):
     return sorted(set(range(size)).difference(*_positions(size, layers)))
 
 
-def explain_unread(inputs, got):
+def wrong_unread(size, layers):
+    right = unread(size, layers)
+    shifted = Either(*([pixel + shift for pixel in right] for shift in (1, layers[0][2])))
+    simpler = {
+        "stops after the first layer. What does the next one leave out?": layers[:1],
+        "forgets the dilation.": [(k, s, p, 1) for k, s, p, _ in layers],
+        "forgets the padding.": [(k, s, 0, d) for k, s, _, d in layers],
+    }
+    return {
+        "lists the pixels that are read; the others are asked for.": [n for n in range(size) if n not in right],
+        "lists every pixel under too high a number: the first is 0, and padded zeros have none.": shifted,
+        **{words: pixels for words, fewer in simpler.items() if (pixels := unread(size, fewer))},
+    }
+
+
+def other_unread(inputs, got):
     right, mine = unread(*inputs), list(got)
     if any(type(pixel) is not int for pixel in mine):
         return "lists something that is no whole number."
     if sorted(set(mine)) == right:
         return "has the right pixels, but not each of them once and in ascending order."
-    if sorted(mine) == sorted(set(range(inputs[0])) - set(right)):
-        return "lists the pixels that are read; the others are asked for."
-    if right and any(sorted(mine) == [pixel + shift for pixel in right] for shift in (1, inputs[1][0][2])):
-        return "lists every pixel under too high a number: the first is number 0, and padded zeros have none."
     if set(mine) - set(right):
-        return "lists a pixel on which some output depends."
-    if mine and mine == right[-len(mine) :]:
-        return "misses a pixel that no output depends on. Not all of them lie at the end of the row."
-    return "misses a pixel that no output depends on."
+        return "lists a pixel on which some output depends, or one that is not in the row."
+    ending = " Not all of them lie at the end of the row." if mine and mine == right[-len(mine) :] else ""
+    return f"misses a pixel that no output depends on.{ending}"
 
 
 # 06-5: a receptive field for few weights
@@ -212,39 +194,25 @@ def _weights(layers):
     return sum(kernel**2 for kernel, _ in layers)
 
 
-def _offsets(layers):
-    offsets = {0}
-    for kernel, dilation in layers:
-        offsets = {offset + dilation * tap for offset in offsets for tap in range(kernel)}
-    return offsets
-
-
-def _sound(layers, field):
-    return len(layers) <= field and all(k % 2 == 1 and k > 0 and d > 0 for k, d in layers)
-
-
-def _reach(layers):
-    return 1 + sum(dilation * (kernel - 1) for kernel, dilation in layers)
-
-
-def accept_design(inputs, got):
-    (field,) = inputs
-    if not _sound(got, field) or _reach(got) != field or _weights(got) > _weights(design(field)):
-        return False
-    return _offsets(got) == set(range(field))
-
-
-def explain_design(inputs, got):
-    (field,) = inputs
-    if accept_design(inputs, [pair[::-1] for pair in got]):
-        return "has the pairs the wrong way round: the kernel comes first."
-    if not _sound(got, field):
+def _fault(field, layers):
+    """What is wrong with a design, in a sentence; None for one that is right."""
+    reach = 1 + sum(dilation * (kernel - 1) for kernel, dilation in layers)
+    if len(layers) > field or any(kernel < 1 or kernel % 2 == 0 or dilation < 1 for kernel, dilation in layers):
         return "has a kernel that is even, a size or dilation below one, or more layers than could be needed."
-    if _reach(got) != field:
-        return f"reaches a receptive field that is too {'large' if _reach(got) > field else 'small'}."
-    if _weights(got) > _weights(design(field)):
+    if reach != field:
+        return f"has a receptive field that is too {'large' if reach > field else 'small'}."
+    if _weights(layers) > _weights(design(field)):
         return "has the right receptive field, but there is a design with fewer weights."
-    return "has the right receptive field and few weights, but some pixel inside the field is never read."
+    read = {0}
+    for kernel, dilation in layers:
+        read = {pixel + dilation * tap for pixel in read for tap in range(kernel)}
+    return None if len(read) == field else "has the right reach and few weights, but some pixel inside is never read."
+
+
+def other_designs(inputs, got):
+    if _fault(inputs[0], [pair[::-1] for pair in got]) is None:
+        return "has the pairs the wrong way round: the kernel comes first."
+    return _fault(inputs[0], got)
 
 
 EXERCISES = {
@@ -252,7 +220,8 @@ EXERCISES = {
         points=2,
         draw=draw_input_sizes,
         expected=input_sizes,
-        explain=explain_input_sizes,
+        mistakes=wrong_input_sizes,
+        otherwise="is not right yet. Where does the last window begin, and where does it end?",
         hints=(
             "Let the windows take their places: where does the last one begin, counted on the padded row?",
             "The last window ends at stride * (size - 1) + its extent. The padded input must reach that far, at least.",
@@ -263,19 +232,20 @@ EXERCISES = {
         points=3,
         draw=lambda rng: (),
         expected=prediction,
-        explain=explain_prediction,
+        mistakes=wrong_predictions,
+        otherwise="is not right yet.",
         hints=(
             "Take the layers one by one, and for each first ask how many pixels its window spans.",
             "(what comes in + 2 * padding - span) / stride, rounded down, plus one.",
-            "Parameters: kernel² · channels in · channels out, and a bias for each channel out. Multiply-adds: the "
-            "weights times the number of positions.",
+            "Parameters: kernel² · channels in · out, and a bias for each out. Multiply-adds: weights · positions.",
         ),
     ),
     "06-3": Exercise(
         points=2,
         draw=draw_layers,
         expected=field,
-        explain=explain_field,
+        mistakes=wrong_fields,
+        otherwise="is not right yet. Draw two layers, and mark the pixels that one unit at the end reads.",
         hints=(
             "Two layers will do. Which two does the function get wrong?",
             "The recursion asks how much of a layer is seen by the units of the next. At which end does it begin?",
@@ -286,7 +256,8 @@ EXERCISES = {
         points=3,
         draw=draw_unread,
         expected=unread,
-        explain=explain_unread,
+        mistakes=wrong_unread,
+        otherwise=other_unread,
         hints=(
             "An output depends on a pixel if it changes when that pixel alone changes.",
             "All weights are one, so nothing cancels: put a single one into a row of zeros.",
@@ -297,8 +268,8 @@ EXERCISES = {
         points=4,
         draw=draw_design,
         expected=design,
-        explain=explain_design,
-        accept=accept_design,
+        otherwise=other_designs,
+        accept=lambda inputs, got: _fault(inputs[0], got) is None,
         hints=(
             "With dilation, the reach of a layer costs nothing. What limits the dilation of the second layer?",
             "After layers that see r pixels without a hole, the taps of the next may lie r pixels apart, no more.",

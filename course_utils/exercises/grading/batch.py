@@ -5,159 +5,106 @@ sends them in as plain data, takes plain data back and compares here, where the 
 check cells printed counts for nothing; what is to be marked by hand waits in nbgrader's formgrader.
 """
 
-import json
-import os
-import secrets
-import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
 
 import nbformat
-from nbformat import NotebookNode
 from tqdm import tqdm
 
 from course_utils.exercises.exercise import checks_of
-from course_utils.exercises.grading.intake import Unreadable, intake
-from course_utils.exercises.grading.marks import mark_notebook
-from course_utils.exercises.grading.release import course_directory, generate, nbgrader, quiet
-from course_utils.exercises.grading.report import Row, page, write_grades
+from course_utils.exercises.grading import gradebook
+from course_utils.exercises.grading.folder import alone, seed_of
+from course_utils.exercises.grading.platforms import FORMATS, table_for
+from course_utils.exercises.grading.release import generate, nbgrader
+from course_utils.exercises.grading.report import NOT_GRADED, Grades, page
+from course_utils.exercises.grading.roster import People, people_of
 from course_utils.exercises.grading.sandbox import Sandbox, public_course
-from course_utils.exercises.masters import master, role
+from course_utils.exercises.grading.students import Student, named
+from course_utils.exercises.grading.submission import Batch, grade_one, not_graded
+from course_utils.exercises.grading.system import refuse_exposed
+from course_utils.exercises.masters import master
 from course_utils.files import write
 
-NOT_FOR_NBGRADER = str.maketrans("[]*?\n\r", "()+!  ")  # a student's name becomes a pattern there
 
-
-def grade(chapter: str, submissions: Path | str, out: Path | str) -> None:
+def grade(
+    chapter: str,
+    submissions: Path | str,
+    out: Path | str,
+    roster: Path | str | None = None,
+    student: str | None = None,
+    format: str = "csv",
+) -> int:
     """Grade `submissions`/STUDENT/NN_topic.ipynb into `out`: grades.csv, feedback/STUDENT.md, nbgrader's course folder.
 
+    With a roster, those who handed in nothing get a row; with a student, that one is graded and the other rows stay.
     The seed of the batch stands in `out`/batch.json; grading into the same folder again uses it again and keeps what
-    was marked by hand. Raises ValueError for a chapter without exercises, a folder without submissions, an `out` that
-    belongs to another chapter, and where bubblewrap or nbgrader is missing: nothing runs outside of a sandbox.
+    was marked by hand. Returns 0, or 1 where somebody could not be graded for a reason of the grader's.
+
+    Raises ValueError for a chapter without exercises, a folder without submissions, a roster that cannot be read, a
+    student who is not there, an `out` that belongs to another chapter, is damaged or in use, and where bubblewrap or
+    nbgrader is missing: nothing runs outside of a sandbox. OSError for an `out` that cannot be written to.
     """
-    path = master(chapter)
-    checks = checks_of(chapter)
+    path, shown = master(chapter), Path(out) / "grades.csv"
     submissions, out = Path(submissions).resolve(), Path(out).resolve()
-    students = _students(submissions)
-    if not students:
+    if format not in FORMATS:
+        raise ValueError(f"the format is {format!r}; expected {', '.join(FORMATS)}")
+    gradebook.refuse_folder(out)
+    people = people_of(submissions, Path(roster) if roster else None, out)
+    if not people.students:
         raise ValueError(f"{submissions} holds no submissions; expected {submissions}/STUDENT/{path.name}")
-    if set("*?[]") & set(str(out)):
-        raise ValueError(f"{out}: nbgrader cannot work in a folder that has one of * ? [ ] in its path; name another")
+    chosen = people.students if student is None else [named(student, people.students)]
     try:
-        rows = _grade_all(chapter, students, path, out, checks)
+        with nbgrader(), alone(out):
+            statuses = _grade_all(chapter, chosen, people, out, student is not None, format)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             "interrupted; the same command grades all again and keeps what was marked by hand"
         ) from None
-    write_grades(out / "grades.csv", rows)
-    print(f"{len(rows)} submissions graded: {out / 'grades.csv'}")
+    print(f"{_summary(statuses, [person.name for person in chosen if person in people.unknown])}: {shown}")
+    return 1 if statuses[NOT_GRADED] else 0
 
 
-def _grade_all(chapter: str, students: dict[str, Path], path: Path, out: Path, checks: ModuleType) -> list[Row]:
-    """The rows of all students; each one's page of feedback is written as soon as it is known."""
-    rows = []
-    with nbgrader(), public_course(checks.HIDDEN) as course:
+def _grade_all(chapter: str, chosen: list[Student], people: People, out: Path, some: bool, format: str) -> Counter[str]:
+    """Grade the chosen students, with each one's page and row written as soon as it is known; how many of each status.
+
+    If they are only `some`, the other rows stay.
+    """
+    checks = checks_of(chapter)
+    refuse_exposed([people.submissions, out], any(exercise.torch for exercise in checks.EXERCISES.values()))
+    with public_course(checks.AT_HAND) as course:
         Sandbox(course).close()  # can it be had at all?
-        seed = _batch(chapter, out)
-        root = out / "nbgrader"
-        released = nbformat.read(generate(path, root), as_version=4)
-        with tqdm(students.items(), desc=f"grade {chapter}", unit="submission") as bar:
-            for student, folder in bar:
-                rows.append(_grade_one(student, folder / path.name, root, released, checks, course, seed))
-                write(out / "feedback" / f"{student}.md", page(rows[-1]))
-    return rows
+        seed, path = seed_of(chapter, out), master(chapter)
+        released = nbformat.read(generate(path, out / "nbgrader"), as_version=4)
+        gradebook.forbid(out / "nbgrader")
+        batch = Batch(out, path.stem, released, checks.EXERCISES, course, seed)
+        grades = Grades(out / "grades.csv", batch.most, some)
+        with tqdm(chosen, desc=f"grade {chapter}", unit="submission") as bar:
+            statuses = Counter(_write(student, batch, grades) for student in bar)
+    grades.keep(grades.rows if some else [person.name for person in chosen])
+    if make := FORMATS[format]:
+        write(out / f"{format}.csv", make(*table_for(people, grades, out), path.stem, sum(batch.most.values())))
+    return statuses
 
 
-def _students(submissions: Path) -> dict[str, Path]:
-    """The folders of the students by name. Raises ValueError for two that nbgrader would take for one student."""
-    found, known = {}, {}
-    for folder in sorted(submissions.glob("[!.]*")) if submissions.is_dir() else []:
-        if folder.is_dir():
-            name = os.fsencode(folder.name)
-            try:
-                name = name.decode()
-            except UnicodeDecodeError:  # out of an old zip file
-                name = name.decode("latin-1")
-            other = known.setdefault(_known_as(name), name)
-            if name in found or other != name:
-                raise ValueError(f"{submissions}: the folders {other!r} and {name!r} look like one student; rename one")
-            found[name] = folder
-    return found
-
-
-def _known_as(student: str) -> str:
-    """The name of a student in nbgrader."""
-    return student.translate(NOT_FOR_NBGRADER).strip()
-
-
-def _batch(chapter: str, out: Path) -> int:
-    """The seed of the batch in `out`, drawn when it is graded for the first time."""
-    record = out / "batch.json"
-    if record.exists():
-        batch = json.loads(record.read_text())
-        if batch["chapter"] != chapter:
-            raise ValueError(f"{out} holds the grades of chapter {batch['chapter']}; expected a folder for {chapter}")
-        return batch["seed"]
-    batch = {"chapter": chapter, "seed": secrets.randbits(48)}
-    write(record, json.dumps(batch) + "\n")
-    return batch["seed"]
-
-
-def _grade_one(
-    student: str, path: Path, root: Path, released: NotebookNode, checks: ModuleType, course: Path, seed: int
-) -> Row:
-    """The row of one submission."""
-    from nbgrader.converters import Autograde, NbGraderException
-    from nbgrader.preprocessors import CheckCellMetadata, SaveAutoGrades
-
-    graded = [role(cell) for cell in released.cells if role(cell).get("grade")]
-    most = {part["grade_id"].removesuffix("-check"): part["points"] for part in graded}
-    row = Row(student, most, dict.fromkeys(most, 0))
-    if not path.exists():
-        row.status = "missing"
-        return row
+def _write(student: Student, batch: Batch, grades: Grades) -> str:
+    """Grade a student and write what comes of it; returns the status."""
+    row = grade_one(student, batch)
     try:
-        notebook, tampered = intake(path, released)
-    except Unreadable:
-        row.status = "unreadable"
-        return row
-    known_as, topic = _known_as(student), path.stem
-    write(root / "submitted" / known_as / topic / path.name, nbformat.writes(notebook))
-    marks, failed = {}, []
-
-    def judge(notebook, resources):
-        """In place of nbgrader's own execution: the sandbox runs the cells, and each check cell gets its points."""
-        try:
-            found, row.status = mark_notebook(notebook, checks.EXERCISES, course, seed)
-            marks.update(found)
-        except Exception as error:  # nbgrader would swallow it; it is not the student's
-            failed.append(error)
-            raise
-        return notebook, resources
-
-    steps = [judge, SaveAutoGrades, CheckCellMetadata]
-    directory = course_directory(root, topic, known_as)
-    try:
-        Autograde(coursedir=directory, autograde_preprocessors=steps, force=True, log=quiet()).start()
-    except NbGraderException:
-        if failed:
-            raise failed[0] from None
-        tqdm.write(f"{student}: nbgrader cannot take this notebook", file=sys.stderr)
-        row.status = "unreadable"
-        return row
-    row.status = "tampered" if tampered else row.status
-    _from_gradebook(row, root, topic, known_as)
-    row.said |= {question: given.sentence for question, given in marks.items()}
-    return row
+        if row.status != NOT_GRADED:
+            write(batch.out / "feedback" / f"{student.key}.md", page(row))
+        grades.add(row)
+    except OSError as error:
+        not_graded(row, error, batch)
+    return row.status
 
 
-def _from_gradebook(row: Row, root: Path, topic: str, student: str) -> None:
-    """Fill in the points by question from nbgrader's gradebook, and what a teacher wrote there."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
-        notebook = gradebook.find_submission_notebook(topic, topic, student)
-        for given in notebook.grades:
-            waits = given.auto_score is None and given.manual_score is None
-            row.points[given.name.removesuffix("-check")] = None if waits else given.score
-        row.said |= {comment.name: comment.comment for comment in notebook.comments if comment.comment}
+def _summary(statuses: Counter[str], unknown: Iterable[str]) -> str:
+    """How many were graded and how they fared, how many were not, and who is on no class list, in one line."""
+    apart = {"missing": statuses["missing"], "not graded": statuses[NOT_GRADED]}
+    graded = {status: number for status, number in statuses.most_common() if status not in ("missing", NOT_GRADED)}
+    kinds = ", ".join(f"{number} {status}" for status, number in graded.items())
+    parts = [f"{sum(graded.values())} graded" + (f" ({kinds})" if kinds else "")]
+    parts += [f"{number} {words}" for words, number in apart.items() if number]
+    names = ", ".join(map(repr, unknown))
+    return ", ".join([*parts, *([f"not on the roster: {names}"] if names else [])])

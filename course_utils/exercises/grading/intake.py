@@ -1,82 +1,161 @@
-"""A submission taken in: of the file only the text of its cells, in the roles that the class version gives them."""
+"""What a student handed in: which of the files counts, what is in it, and the clean notebook that comes of it."""
 
-import json
+import os
 import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from course_utils.exercises.grading.sandbox import LIMITS
-from course_utils.exercises.masters import role
+from course_utils.exercises.grading import zips
+from course_utils.exercises.grading.formats import Unreadable, cells_of
+from course_utils.exercises.grading.limits import LIMITS
+from course_utils.exercises.grading.notebooks import fit
+from course_utils.exercises.masters import masters
 
-MISSING = "*The cell for this answer was deleted. Is the answer in another cell?*"
-ACTIVE = re.compile(r"<(?=[a-zA-Z/!?])|\](?=[(:])")  # HTML and links: the formgrader shows texts as they are
+FILES = 5_000  # in one student's folder; more are not looked at
+SHOWN = 60  # characters of a name in a remark
+NOTEBOOKS = (".ipynb", ".ipynb.txt", ".ipynb.json")  # some browsers add an ending of their own
+TEXTS = (".json", ".py", ".md")  # a notebook by another name or as text, a script; only where there is no notebook
+MOMENT = 2.0  # seconds: a zip file knows times no better, and a copied folder has lost them
 
 
-class Unreadable(Exception):
-    """A file that was handed in is no notebook."""
+@dataclass
+class Taken:
+    """A submission as a clean notebook, whether a person should look at it, and what was noticed, in sentences."""
+
+    notebook: NotebookNode
+    tampered: bool
+    remarks: list[str]
 
 
-def intake(path: Path, released: NotebookNode) -> tuple[NotebookNode, bool]:
-    """A submission as a clean notebook, and whether locked cells were altered or deleted, or cells of the task copied.
+def intake(path: Path, released: NotebookNode) -> Taken:
+    """What is in the file at `path`, see `found`, in the cells of the released notebook. Raises Unreadable."""
+    cells, remarks = cells_of(content(path), path.suffix.lower())
+    notebook, tampered, more = fit(cells, released)
+    return Taken(notebook, tampered, remarks + more)
 
-    Of the file only text is taken: the cells' sources, in the roles that the released notebook gives them (known by
-    nbgrader's id or, in a learners' version, by the id of the cell); tags and links in texts are made plain. Of two
-    cells with one id the first has the role, and the submission counts as altered: which of them is meant, a person has
-    to see. What is missing is put back, so that nbgrader finds all that it restores; an answer to mark by hand with a
-    note, so that it waits for a mark, for it may stand in another cell. Raises Unreadable.
+
+def found(folder: Path, name: str) -> tuple[Path | None, list[str], list[Path]]:
+    """Of a student's folder the file that counts as the notebook `name`, remarks, and the files that do not count.
+
+    That is the file of this name or nearly so ("name (1)", "NAME-1", with a learning platform's words around it), in
+    a subfolder or a zip file, too; else the only notebook there; of several the last one by time. A path through a
+    zip file, such as class/ann/all.zip/06.ipynb, can be had by `content`, and by nothing else. Links are not followed.
     """
-    cells = _read(path)
-    originals = {role(cell)["grade_id"]: cell for cell in released.cells if role(cell)}
-    notebook, found, tampered = nbformat.from_dict(released | {"cells": []}), {}, False
-    for kind, source, grade_id in cells:
-        if grade_id in originals and grade_id not in found:
-            cell = nbformat.from_dict(originals[grade_id])
-            tampered |= _is_locked(cell) and cell.source != source
-            cell.source = source if _is_locked(cell) else _harmless(source, cell.cell_type)
-            found[grade_id] = cell
-        else:
-            tampered |= grade_id in found
-            cell = new_code_cell(source) if kind == "code" else new_markdown_cell(_harmless(source, kind))
-        notebook.cells.append(cell)
-    place = 0
-    for grade_id, original in originals.items():
-        if grade_id in found:
-            place = next(i for i, cell in enumerate(notebook.cells) if cell is found[grade_id]) + 1
-        else:
-            tampered |= _is_locked(original)
-            original = nbformat.from_dict(original)
-            if role(original).get("grade") and role(original).get("solution"):
-                original.source = MISSING
-            notebook.cells.insert(place, original)
-            place += 1
-    return notebook, tampered
+    if folder.is_symlink():
+        return folder / name, [], []  # which `content` refuses
+    remarks: list[str] = []
+    changed = dict(islice(_files(folder, remarks), FILES))
+    if len(changed) == FILES:
+        remarks.append(f"There are {FILES:,} files or more; the others were not looked at.")
+    ranks = {path: _rank(path.name, name) for path in changed}
+    files = [path for path, rank in ranks.items() if rank is not None]
+    if not files:
+        if os.path.lexists(folder / name):  # a folder, a link, a device: `content` says so
+            return folder / name, remarks, []
+        if changed:
+            remarks.append(f"No notebook is among what was handed in: {_list(list(changed))}.")
+        return None, remarks, []
+    equals = _best(files, ranks)
+    latest = max(changed[path] for path in equals) - MOMENT
+    last = max(equals, key=lambda path: (changed[path] >= latest, path.name == name, changed[path]))
+    where = _shown(last.relative_to(folder))
+    if len(equals) > 1:
+        remarks.append(f'Of {len(equals)} notebooks the last one was taken: "{where}".')
+    elif where != name:
+        remarks.append(f'The notebook is called "{where}"; it was taken as the only one there.')
+    return last, remarks, [path for path in files if path is not last]
 
 
-def _read(path: Path) -> list[tuple[str, str, str | None]]:
-    """(type, source, id) of each cell in a file."""
+def content(path: Path) -> bytes:
+    """The bytes of a file, or of a member of a zip file. Raises Unreadable, with a sentence that says what came."""
+    archive = next((parent for parent in path.parents if parent.suffix.lower() == ".zip"), None)
     try:
-        if path.is_symlink() or path.parent.is_symlink() or not path.is_file() or path.stat().st_size > LIMITS.notebook:
-            raise Unreadable
-        return [_text_of(cell) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Unreadable from None
+        if archive and archive.is_file():
+            data = zips.member(archive, path.relative_to(archive).as_posix(), LIMITS.notebook)
+        else:
+            data = _ordinary(path)
+    except OSError as error:
+        raise Unreadable(f"The file cannot be opened: {error.strerror or type(error).__name__}.") from None
+    if len(data) > LIMITS.notebook:
+        raise Unreadable(f"The file is too large: {LIMITS.notebook / 2**20:g} MiB are read at most.")
+    return data
 
 
-def _text_of(cell: dict) -> tuple[str, str, str | None]:
-    source = cell["source"]
-    source = (source if isinstance(source, str) else "".join(source)).replace("\r\n", "\n")
-    source.encode()  # ValueError for what is no text after all: half of a surrogate pair
-    grade_id = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", cell.get("id"))
-    return cell["cell_type"], source, grade_id if isinstance(grade_id, str) else None
+def _ordinary(path: Path) -> bytes:
+    """The bytes of an ordinary file, one more than the limit at most. Raises Unreadable for anything else."""
+    kind = path.lstat().st_mode
+    if path.parent.is_symlink() or stat.S_ISLNK(kind):
+        raise Unreadable("What was handed in is a link to somewhere else, not a file.")
+    if stat.S_ISDIR(kind):
+        raise Unreadable("What was handed in under the notebook's name is a folder.")
+    if not stat.S_ISREG(kind):
+        raise Unreadable("What was handed in under the notebook's name is a device or a pipe, not a file.")
+    with path.open("rb") as file:
+        return file.read(LIMITS.notebook + 1)
 
 
-def _harmless(source: str, kind: str) -> str:
-    """A text that runs no script in the browser of a teacher: a space takes the meaning from tags and links."""
-    return source if kind == "code" else ACTIVE.sub(r"\g<0> ", source)
+def _files(folder: Path, remarks: list[str]) -> Iterator[tuple[Path, float]]:
+    """All ordinary files in a folder and in the zip files there, with their times; no hidden ones and no backups."""
+
+    def refused(error: OSError) -> None:
+        where = _shown(Path(os.path.basename(error.filename)))
+        remarks.append(f'The folder "{where}" cannot be opened: {error.strerror}.')
+
+    paths = (Path(place, name) for place, _, names in os.walk(folder, onerror=refused) for name in sorted(names))
+    for path in islice(paths, FILES):
+        about = path.lstat()
+        if _passed_over(path.relative_to(folder).parts) or not stat.S_ISREG(about.st_mode):
+            continue
+        if path.suffix.lower() != ".zip":
+            yield path, about.st_mtime
+            continue
+        try:
+            inside = zips.members(path).items()
+            yield from ((path / name, changed) for name, changed in inside if not _passed_over(Path(name).parts))
+        except Unreadable as unreadable:
+            remarks.append(f'"{_shown(Path(path.name))}" was not opened. {unreadable}')
 
 
-def _is_locked(cell: NotebookNode) -> bool:
-    return bool(role(cell).get("locked")) and not role(cell).get("solution")
+def _passed_over(parts: tuple[str, ...]) -> bool:
+    """Whether a path is no work of the student's: hidden, of a Mac's zip file, or a backup."""
+    return any(part.startswith((".", "~")) or part.endswith("~") or part == "__MACOSX" for part in parts)
+
+
+def _best(files: list[Path], ranks: dict[Path, int | None]) -> list[Path]:
+    """The files of the best rank; of a whole work/ folder the exercises, for chapters have the same names."""
+    best = min(rank for rank in ranks.values() if rank is not None)
+    equals = [path for path in files if ranks[path] == best]
+    return [path for path in equals if path.parent.name == "exercises"] or equals
+
+
+def _rank(name: str, wanted: str) -> int | None:
+    """0 for a notebook of that name or nearly so, 1 for another one, 2 and 3 for texts that may be one; else None."""
+    core, ours = _core(name), _core(Path(wanted).stem)
+    others = [_core(path.stem) for path in masters().values()]
+    if ours not in core and any(other in core for other in others):
+        return None  # another chapter's
+    if name.lower().endswith(NOTEBOOKS) or (ours in core and "." not in name):
+        return 0 if ours in core else 1
+    return (2 if ours in core else 3) if name.lower().endswith(TEXTS) else None
+
+
+def _core(name: str) -> str:
+    """A name without case and anything but letters and digits."""
+    return re.sub(r"[\W_]", "", name.lower())
+
+
+def _shown(path: Path) -> str:
+    """A path as it can be printed, in its length, too."""
+    name = os.fsencode(path).decode(errors="replace")
+    name = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+
+
+def _list(paths: list[Path]) -> str:
+    names = [f'"{_shown(Path(path.name))}"' for path in paths[:3]]
+    return ", ".join(names) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

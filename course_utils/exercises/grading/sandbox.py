@@ -1,62 +1,34 @@
 """A process for a student's code, under bubblewrap: no network, nothing of the machine but Python, and limits.
 
-The process runs `runner.py`. It gets requests and gives replies as lines of plain data over two pipes; there is no
-other way out. Whoever asks sets the time; a process that is late, too large or dead is ended with all its children.
+The process runs `runner.py`. It gets requests and gives replies as lines over two pipes; there is no other way out, and
+what comes out passes `gate.py`. What it sees is in `system.py`, what it may ask of the kernel in `syscalls.py`, what it
+takes is looked at in `watch.py`. One that takes too long, too much or dies is ended with all its children.
 """
 
 import os
 import select
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
 import psutil
 
-import course_utils
-from course_utils.exercises.plain import decode, encode
+from course_utils.exercises.grading import system
+from course_utils.exercises.grading.gate import TooMuch, admit
+from course_utils.exercises.grading.limits import LIMITS, MIB, Limits
+from course_utils.exercises.grading.walls import start
+from course_utils.exercises.grading.watch import Watch
+from course_utils.exercises.plain import encode
 
-GIB, MIB = 2**30, 2**20
-PACKAGE = Path(course_utils.__path__[0]).resolve()
+LOOK = 0.1  # seconds between two looks at what the processes take
+GRACE = 5.0  # seconds on the clock beside `Limits.patience`
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may take, in seconds and bytes; all of it stands here."""
-
-    start_seconds: float = 60.0  # to start Python in the sandbox
-    cell_seconds: float = 20.0  # one cell of the notebook; an exercise has its own limit
-    submission_seconds: float = 120.0  # all cells and calls of one submission
-    memory: int = 2 * GIB  # of all its processes together, looked at ten times a second
-    data: int = 4 * GIB  # of each process: more is refused when it is asked for
-    address_space: int = 16 * GIB  # of each process, with the libraries that it maps
-    processes: int = 64  # and threads
-    scratch_disk: int = 64 * MIB  # /tmp, /box and /dev/shm, in memory, each
-    reply: int = 8 * MIB  # one answer of a function
-    notebook: int = 20 * MIB  # the file that is handed in
-
-
-LIMITS = Limits()
-LOOK = 0.1  # seconds between two looks at the memory
-
-INSTALL = (
-    "submissions run under bubblewrap only, and bwrap is not on this machine. "
-    "Debian and Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap; "
-    "macOS and Windows: grade in a Linux virtual machine"
-)
-NOT_FOR_STUDENTS = (
-    "__pycache__",
-    "authors",
-    "checks",
-    "grading",
-    "masters.py",
-)
+EXERCISES = ("__init__", "exercise", "form", "learner", "network", "plain")
+AT_HAND = ("__init__.py", *(f"exercises/{name}.py" for name in EXERCISES))  # of course_utils, for every chapter
 
 
 class Lost(Exception):
@@ -68,103 +40,62 @@ class Lost(Exception):
 
 
 @contextmanager
-def public_course(hidden: Iterable[str]) -> Iterator[Path]:
-    """A temporary folder with what a submission may import of the course: no checks, no grader, nothing `hidden`."""
-    leave_out = shutil.ignore_patterns(*NOT_FOR_STUDENTS, *hidden)
+def public_course(at_hand: Iterable[str]) -> Iterator[Path]:
+    """A temporary folder with what a submission may import of the course: the exercises, and files `at_hand`.
+
+    These are named from course_utils: "arithmetic.py", "models". No checks, no grader, nothing else is in there.
+    """
     with tempfile.TemporaryDirectory(prefix="course-") as name:
         folder = Path(name)
-        shutil.copytree(PACKAGE, folder / "course_utils", ignore=leave_out)
+        for part in (*AT_HAND, *at_hand):
+            source, target = system.COURSE / part, folder / "course_utils" / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copyfile(source, target)
         shutil.copyfile(Path(__file__).with_name("runner.py"), folder / "runner.py")
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
         yield folder
 
 
-def command(course: Path, limits: Limits = LIMITS) -> list[str]:
-    """The command line of a sandboxed `runner.py`, with the public part of the course read from the folder `course`.
-
-    Raises ValueError where bubblewrap is missing.
-    """
-    bwrap = shutil.which("bwrap")
-    if not bwrap:
-        raise ValueError(INSTALL)
-    root = os.geteuid() == 0
-    outside = [
-        *("prlimit", f"--data={limits.data}", f"--as={limits.address_space}", f"--fsize={limits.scratch_disk}"),
-        *("--nofile=1024", "--core=0", f"--cpu={int(limits.submission_seconds) + 60}"),
-        *(bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
-        *("--die-with-parent", "--new-session", "--clearenv"),
-    ]
-    if not root:
-        outside += ["--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        **{"HOME": "/tmp", "IPYTHONDIR": "/tmp/ipython", "MPLCONFIGDIR": "/tmp/matplotlib", "MPLBACKEND": "agg"},
-        **{"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "COURSE_PROFILE": "quick"},
-    }
-    for name, value in environment.items():
-        outside += ["--setenv", name, value]
-    outside += _files(course, limits)
-    inside = [sys.executable, "-I", "-B", "/course/runner.py"]
-    inside = ["prlimit", f"--nproc={limits.processes}", "--", *inside]
-    if root:
-        # A user of its own for each run: the limit on processes counts all of a user.
-        user = str(20_000 + os.getpid() % 40_000)
-        outside += [item for cap in ("SETUID", "SETGID", "SETPCAP") for item in ("--cap-add", f"CAP_{cap}")]
-        drop = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
-        inside = ["setpriv", f"--reuid={user}", f"--regid={user}", *drop, *inside]
-    return [*outside, "--", *inside]
-
-
-def _files(course: Path, limits: Limits) -> list[str]:
-    """bwrap's arguments for the file system: Python and the system read-only, three small folders in memory."""
-    seen = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
-    seen |= {Path(sys.prefix), Path(sys.executable).resolve().parents[1]}
-    seen = {path for path in seen if not path.is_relative_to("/usr")}
-    arguments = ["--ro-bind", "/usr", "/usr"]
-    for name in ("/lib", "/lib64", "/lib32", "/bin", "/sbin"):
-        if os.path.islink(name):
-            arguments += ["--symlink", os.readlink(name), name]
-        elif os.path.isdir(name):
-            arguments += ["--ro-bind", name, name]
-    arguments += ["--perms", "0755", "--dir", "/etc"]
-    for name in ("/etc/ld.so.cache", "/etc/passwd", "/etc/localtime"):
-        arguments += ["--ro-bind-try", name, name]
-    arguments += ["--dev", "/dev"]
-    for name in ("/dev/shm", "/tmp", "/box"):
-        arguments += ["--perms", "1777", "--size", str(limits.scratch_disk), "--tmpfs", name]
-    # After these, for Python or the course may lie in a folder under /tmp.
-    for parent in sorted({parent for path in seen for parent in path.parents} - {Path("/"), Path("/tmp")}):
-        arguments += ["--perms", "0755", "--dir", str(parent)]  # bwrap by itself makes them for root alone
-    for path in sorted(seen):
-        arguments += ["--ro-bind", str(path), str(path)]
-    if any(PACKAGE.is_relative_to(path) for path in [*seen, Path("/usr")]):
-        arguments += ["--tmpfs", str(PACKAGE)]  # an installed course lies among Python's packages: hide it
-    arguments += ["--ro-bind", str(course), "/course", "--proc", "/proc"]
-    return [*arguments, "--chdir", "/box", "--remount-ro", "/"]
+def try_sandbox() -> str | None:
+    """What keeps submissions from being run on this machine, in one line; None where nothing does."""
+    try:
+        system.refuse_exposed(())
+        with public_course(()) as course:
+            Sandbox(course).close()
+    except (ValueError, OSError) as error:
+        return " ".join(str(error).split())
+    return None
 
 
 class Sandbox:
-    """One sandboxed process; a context manager. `course` is a folder filled by `public_course`."""
+    """One sandboxed process; a context manager. `course` is a folder filled by `public_course`.
 
-    def __init__(self, course: Path, limits: Limits = LIMITS):
-        self.limits = limits
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            command(course, limits), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
-        )
+    With `torch` it has PyTorch, imported before the first request. `used`: seconds that the last request took of the
+    processor, or slept. Raises ValueError where it cannot start.
+    """
+
+    def __init__(self, course: Path, limits: Limits = LIMITS, torch: bool = False):
+        self.limits, self.used, self.received = limits, 0.0, bytearray()
+        self.watch: Watch | None = None
+        self.process = start(course, limits, torch)
         self.requests, self.replies, self.said = (
             cast(IO[bytes], stream) for stream in (self.process.stdin, self.process.stdout, self.process.stderr)
         )
-        self.received, self.look = bytearray(), 0.0
+        os.set_blocking(self.requests.fileno(), False)
+        os.set_blocking(self.said.fileno(), False)
+        end = time.monotonic() + limits.start_seconds
         try:
-            os.set_blocking(self.requests.fileno(), False)
-            os.set_blocking(self.said.fileno(), False)
-            self._reply(b"", limits.start_seconds)
-        except Lost as lost:
+            admit(self._line(b"", lambda: _refuse(time.monotonic() > end, "timeout")), "ready")
+            (self.first,) = psutil.Process(self.process.pid).children()
+            self.watch = Watch(self.first.pid)
+        except (Lost, ValueError, OSError, psutil.Error) as error:
             said = (self.said.read() or b"").decode(errors="replace").strip()
             self.close()
-            raise ValueError(f"the sandbox did not start ({lost.status}): {said[:500]}") from None
+            raise ValueError(f"the sandbox did not start ({error}): {said[-500:]}") from None
         except BaseException:  # a teacher interrupts
             self.close()
             raise
@@ -176,66 +107,81 @@ class Sandbox:
         self.close()
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The reply to a request, a dict. Raises Lost, after which this sandbox is closed."""
-        try:
-            reply = self._reply(encode(request).encode() + b"\n", seconds)
-        except Lost:
-            self.close()
-            raise
-        return reply
+        """The reply to a request, as the gate lets it through. Raises Lost, after which this sandbox is closed.
 
-    def _reply(self, to_send: bytes, seconds: float) -> dict[str, Any]:
-        end = time.monotonic() + seconds
-        replies, requests = self.replies.fileno(), self.requests.fileno()
+        `seconds` are of the processor, all processes of the sandbox together; time in which all of them sleep counts,
+        time in which the machine is busy with something else does not, up to `Limits.patience`.
+        """
+        try:
+            asked = next(iter(request))
+            return admit(self._within(encode(request).encode() + b"\n", seconds), asked)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, ValueError):
+                raise Lost("too_large" if isinstance(error, TooMuch) else "kernel_died") from None
+            raise
+
+    def _within(self, to_send: bytes, seconds: float) -> bytes:
+        """The line of a reply, with an eye on what the processes take."""
+        if self.watch is None:
+            raise RuntimeError("this sandbox is closed")
+        watch, before, self.used = self.watch, self.watch.look().seconds, 0.0
+        end = time.monotonic() + seconds * self.limits.patience + GRACE
+
+        def look() -> None:
+            nonlocal before
+            taken = watch.look()
+            spent = max(0.0, taken.seconds - before)
+            self.used += spent if taken.at_work else max(spent, LOOK)
+            before = taken.seconds
+            _refuse(taken.memory > self.limits.memory, "out_of_memory")
+            _refuse(self.used > seconds or time.monotonic() > end, "timeout")
+
+        line = self._line(to_send, look)
+        self.used += max(0.0, watch.look().seconds - before)
+        return line
+
+    def _line(self, to_send: bytes, look: Callable[[], None]) -> bytes:
+        """The next line that the process writes; until then `look` is called every LOOK seconds."""
+        replies, requests, looked = self.replies.fileno(), self.requests.fileno(), time.monotonic()
         while b"\n" not in self.received:
-            now = time.monotonic()
-            if now > end:
-                raise Lost("timeout")
-            if now > self.look:  # it reads all of /proc, so not at every call of a quick function
-                self.look = now + LOOK
-                if self._memory() > self.limits.memory:
-                    raise Lost("out_of_memory")
-            if len(self.received) > self.limits.reply:
-                raise Lost("too_large")
+            _refuse(len(self.received) > self.limits.reply, "too_large")
             readable, writable, _ = select.select([replies], [requests] if to_send else [], [], LOOK)
-            try:
-                if writable:
+            if writable:
+                with _or_died():
                     to_send = to_send[os.write(requests, to_send[:65536]) :]
-            except BrokenPipeError:
-                raise Lost("kernel_died") from None
             if readable:
                 data = os.read(replies, MIB)
-                if not data:
-                    raise Lost("kernel_died")
+                _refuse(not data, "kernel_died")
                 self.received += data
+            if time.monotonic() > looked + LOOK and b"\n" not in self.received:
+                look()
+                looked = time.monotonic()
         line, _, rest = self.received.partition(b"\n")
         self.received = bytearray(rest)
-        try:
-            reply = decode(line.decode())
-        except ValueError:
-            raise Lost("kernel_died") from None
-        if not isinstance(reply, dict):
-            raise Lost("kernel_died")
-        return reply
-
-    def _memory(self) -> int:
-        """Bytes that the sandbox's processes hold and do not share with files."""
-        total = 0
-        try:
-            processes = psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return 0
-        for process in processes:
-            try:
-                memory = process.memory_info()
-            except psutil.Error:
-                continue
-            total += memory.rss - memory.shared
-        return total
+        return bytes(line)
 
     def close(self) -> None:
         """End the process and all that it started; the namespace goes with its first process."""
+        if self.watch:
+            with suppress(psutil.NoSuchProcess):
+                self.first.kill()
+            self.watch.close()
+            self.watch = None
         self.process.kill()
         self.process.wait()
         for stream in (self.requests, self.replies, self.said):
             stream.close()
+
+
+def _refuse(condition: bool, status: str) -> None:
+    if condition:
+        raise Lost(status)
+
+
+@contextmanager
+def _or_died() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise Lost("kernel_died") from None

@@ -57,6 +57,8 @@ def test_a_mistake_in_another_form_or_not_finite_is_said_by_its_row():
     )
     assert exercise.judge((), np.array([np.inf, np.nan])) == "overflows."
     assert exercise.judge((), 3.0) == "is a sum."
+    alike = Exercise(1, lambda rng: (), lambda: np.array([True]), "", (), mistakes=lambda: {"x.": np.array([1])})
+    assert "booleans" in str(alike.judge((), np.array([1]))), "a row that happens to be right here says nothing"
     assert "NaN" in str(exercise.judge((), np.array([np.nan, np.inf])))
     assert "a text" in str(exercise.judge((), "x")), "`otherwise` is asked about answers of the right form alone"
 

@@ -13,7 +13,7 @@ MOST = 4e6  # bytes, of all weights in the package
 
 def test_the_weights_are_small_and_fit_their_networks():
     paths = sorted(pretrained.WEIGHTS.glob("*.safetensors"))
-    assert [path.stem for path in paths] == pretrained.available() == ["resnet20", "small_alexnet"]
+    assert [path.stem for path in paths] == pretrained.available() == ["plain20", "resnet20", "small_alexnet"]
     assert sum(path.stat().st_size for path in paths) <= MOST
     for path in paths:
         floats = [value for value in safetensors.torch.load_file(path).values() if value.is_floating_point()]

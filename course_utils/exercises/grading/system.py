@@ -112,7 +112,7 @@ def arguments(seen: View) -> list[str]:
             if not path.stat().st_mode & 0o004:
                 raise ValueError(f"{path} cannot be read by others than its owner: chmod -R go+rX {path}")
     parents = {parent for path in (*seen.shown, *seen.emptied) for parent in path.parents}
-    steps = {path: ["--perms", "0755", "--dir", str(path)] for path in parents - set(map(Path, ("/", "/tmp", "/dev")))}
+    steps = {path: ["--perms", "0555", "--dir", str(path)] for path in parents - set(map(Path, ("/", "/tmp", "/dev")))}
     for path in seen.shown:
         link = path.is_symlink() and str(path) in SYSTEM  # /lib is usr/lib on most systems
         steps[path] = ["--symlink", os.readlink(path), str(path)] if link else ["--ro-bind", str(path), str(path)]

@@ -97,8 +97,8 @@ function captions(length) {
   const { size, padding, image } = state, framed = padding ? `, padded by ${padding}` : "";
   const parts = [text([INPUT, 14], `${image}, ${size} × ${size}${framed}`, 15, "start bold")];
   parts.push(text([OUTPUT, 14], length ? `output, ${length} × ${length}` : "no output", 15, "start bold"));
-  parts.push(text([INPUT, HEIGHT - 22], HINT, 12, "start quiet"));
-  if (!numeric()) parts.push(text([INPUT, HEIGHT - 6], DATA.credit, 11, "start quiet"));
+  const notes = [HINT, numeric() ? "" : DATA.credit], under = state.channels === 1 ? TOP + IMAGE + 28 : HEIGHT - 22;
+  parts.push(...notes.map((note, i) => text([INPUT, under + 16 * i], note, 12, "start quiet")));
   const heads = [[PIXELS + BLOCK / 2, "pixels"], [WEIGHTS + BLOCK / 2, "weights"], [PRODUCTS + BLOCK / 2, "products"]];
   for (const [x, name] of length ? [...heads, [SUMS + 30, "sum"]] : []) parts.push(text([x, 14], name, 15, "bold"));
   return parts.join("") + (length ? text(below(1), shown.formula, 14, "start") : "");

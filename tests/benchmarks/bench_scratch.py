@@ -1,8 +1,9 @@
-"""Convolution: the fast form against the loops and against torch, on one thread, taken in turns in one run.
+"""Convolution and pooling by hand: against torch, and against the loops, on one thread, taken in turns in one run.
 
 Times are processor seconds of this process, so that waiting on a busy machine does not count; a ratio is the median
 over rounds of (ours / the other's), one right after the other. Memory is NumPy's peak (tracemalloc) less the results,
-as a part of arguments and results.
+as a part of arguments and results. torch's max pooling notes on its way forward where the maxima lie, and its way back
+reads that; ours keeps no notes and looks for them again, so both passes together are compared.
 """
 
 import time
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.scratch import conv2d, conv2d_backward, conv2d_loops
+from course_utils.scratch import conv2d, conv2d_backward, conv2d_loops, max_pool2d, max_pool2d_backward
 
 ROUNDS = 25
 
@@ -79,3 +80,27 @@ def test_against_the_loops(dtype):
     times = ratio(lambda: conv2d_loops(*arrays, padding=1), lambda: conv2d(*arrays, padding=1), rounds=2)
     print(f"\nconv2d, {dtype}, 8 x 16 x 32 x 32 to 32, 3 x 3: {times:.0f} times as fast as conv2d_loops")
     np.testing.assert_allclose(conv2d(*arrays, padding=1), conv2d_loops(*arrays, padding=1), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_max_pooling_takes_at_most_three_times_as_long_as_torch(dtype):
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(size=(32, 32, 32, 32)).astype(dtype), rng.normal(size=(32, 32, 16, 16)).astype(dtype)
+    twin, torch_dy = torch.tensor(x, requires_grad=True), torch.tensor(dy)
+
+    def ours():
+        return max_pool2d(x, 2), max_pool2d_backward(dy, x, 2)
+
+    def theirs():
+        y = torch.nn.functional.max_pool2d(twin, 2)
+        return y, *torch.autograd.grad(y, twin, torch_dy)
+
+    for one, other in zip(ours(), theirs(), strict=True):
+        np.testing.assert_array_equal(one, other.detach())
+    both = ratio(ours, theirs)
+    forward = ratio(lambda: max_pool2d(x, 2), lambda: torch.nn.functional.max_pool2d(twin.detach(), 2))
+    print(
+        f"\nmax_pool2d, {dtype}, 32 x 32 x 32 x 32, 2 x 2: time of torch's forward x {forward:.2f}, "
+        f"with the backward x {both:.2f}"
+    )
+    assert forward <= 3 and both <= 3

@@ -12,7 +12,9 @@ from torch import nn
 
 from course_utils import datasets, files, models, training
 from course_utils.authors import experiments
+from course_utils.authors.experiments import alexnet_parts as parts
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
+from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.authors.experiments.__main__ import main
 from course_utils.models import lenet
@@ -35,6 +37,14 @@ def small(monkeypatch):
     recipes = {name: replace(recipe, epochs=1) for name, recipe in changes.RECIPES.items()}
     monkeypatch.setattr(changes, "RECIPES", recipes)
     monkeypatch.setattr(changes, "SWEEPS", {"digits": {"epochs": 1, "seeds": [100]}})
+    monkeypatch.setattr(rates, "MODELS", ("plain20",))
+    monkeypatch.setattr(rates, "RATES", (0.05,))
+    monkeypatch.setattr(parts, "ARMS", {"all parts": tuple(parts.PARTS), "no part": ()})
+    monkeypatch.setattr(parts, "RATES", (0.03,))
+    monkeypatch.setattr(parts, "SEEDS", (0,))
+    monkeypatch.setattr(parts, "EPOCHS", 1)
+    once = training.Recipe(epochs=1, batch_size=50)
+    monkeypatch.setattr(training, "recipe_for", lambda *_: once)
     for name, value in {"SWEEP_STEPS": 5, "STEPS": 12, "MARKS": 4, "RATES": (0.5, 1.0)}.items():
         monkeypatch.setattr(batchnorm, name, value)
 

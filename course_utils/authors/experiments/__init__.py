@@ -21,15 +21,20 @@ from course_utils import files
 EXPERIMENTS = {
     "lenet5-changes": ("digits", "fashion-mnist"),
     "batchnorm-figure1": ("mnist",),
+    "learning-rates": ("cifar10",),
+    "alexnet-parts": ("cifar10",),
 }
+PRECISIONS = {"cpu": "float32", "cuda": "bfloat16"}  # by device
 
 
-def run(name, data=None, out=None):
-    """Make the record of an experiment, on one CPU thread in float32, and write it to the file `out`. Returns its path.
+def run(name, data=None, out=None, device="cpu"):
+    """Make the record of an experiment and write it to the file `out`. Returns its path.
 
-    A call that was interrupted goes on where it stopped, from the file out.part.
-    Raises ValueError for an unknown name, data that the experiment is not made for, an `out` that is a folder or that
-    another process is making, or pieces of another version; OSError where data cannot be had or files not be written.
+    device: cpu, one thread in float32, or, for experiments that say so, cuda, in bfloat16. A call that was interrupted
+    goes on where it stopped, from the file out.part.
+    Raises ValueError for an unknown name, data or a device that the experiment is not made for, an `out` that is a
+    folder or that another process is making, or pieces of another version; OSError where data cannot be had or files
+    not be written.
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"no experiment is called {name!r}; there are {', '.join(EXPERIMENTS)}")
@@ -39,7 +44,11 @@ def run(name, data=None, out=None):
     path = Path(out or files.ROOT / "data" / "runs" / f"{name}-{data}.json")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; --out takes the name of a file")
-    module, made = module_of(name), _made(name, data)
+    module = module_of(name)
+    devices = getattr(module, "DEVICES", ("cpu",))
+    if device not in devices:
+        raise ValueError(f"{name} is not made on {device!r}; it takes {' or '.join(devices)}")
+    made = made_by(name, data, device)
     with _alone(path):
         with Pieces(path.with_name(f"{path.name}.part"), made) as pieces:
             fields = module.experiment(data, pieces)
@@ -47,6 +56,23 @@ def run(name, data=None, out=None):
         files.write(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
         pieces.path.unlink()
     return path
+
+
+def last_row(net, train, validation, recipe, seed, how):
+    """What a training run comes to: losses and accuracies of its last epoch, all None where the loss became NaN."""
+    from course_utils import training
+
+    try:
+        last = training.fit(net, train, validation, recipe, seed=seed, **how)[-1]
+    except training.Diverged:
+        last = {}
+    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    return {name: last.get(name) for name in names}
+
+
+def best_of(swept):
+    """The learning rate with the highest validation accuracy, of {rate: last_row}; of a tie, the first."""
+    return max(swept, key=lambda rate: swept[rate]["validation_accuracy"] or 0)
 
 
 def module_of(name):
@@ -71,6 +97,11 @@ class Pieces:
         self.bar.close()
         if not self.done:
             self.path.unlink()
+
+    @property
+    def how(self):
+        """The arguments of `training.fit` that are the same in all pieces."""
+        return {"device": self.made["device"], "precision": self.made["precision"], "quiet": True}
 
     def expect(self, total):
         """The number of pieces in all, for the bar."""
@@ -119,16 +150,17 @@ def _alone(path):
         lock.release()
 
 
-def _made(name, data):
+def made_by(name, data, device):
     """How a record comes about: the command that makes it again, and with what; on one thread, whatever there is."""
     import torch  # here, so that a wrong argument is said at once
 
-    from course_utils.machine import circumstances
+    from course_utils.machine import circumstances, pick_device
 
     torch.set_num_threads(1)
     return {
-        "command": f"python -m {__name__} {name} --data {data}",
+        "command": f"python -m {__name__} {name} --data {data}" + (f" --device {device}" if device != "cpu" else ""),
         "data": data,
-        "precision": "float32",
-        **circumstances(torch.device("cpu")),
+        "device": device,
+        "precision": PRECISIONS[device],
+        **circumstances(pick_device(device)),
     }

@@ -16,6 +16,7 @@ def parser():
     )
     top.add_argument("name", metavar="NAME", help="one of those below")
     top.add_argument("--data", metavar="DATA", help="default: the first that is listed below")
+    top.add_argument("--device", default="cpu", metavar="D", help="cpu (default) or, where an experiment has it, cuda")
     top.add_argument("--out", metavar="FILE", help="default: data/runs/NAME-DATA.json in the course's folder")
     return top
 
@@ -24,7 +25,7 @@ def main(argv=None):
     """Make one record; returns the exit code: 0, 2 with one line for a wrong argument, 130 after Ctrl-C."""
     args = parser().parse_args(argv)
     try:
-        print(experiments.run(args.name, args.data, args.out))
+        print(experiments.run(args.name, args.data, args.out, args.device))
     except (ValueError, OSError) as error:
         print(f"course_utils.authors.experiments: {error}", file=sys.stderr)
         return 2

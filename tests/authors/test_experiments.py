@@ -39,6 +39,7 @@ def small(monkeypatch):
     monkeypatch.setattr(changes, "SWEEPS", {"digits": {"epochs": 1, "seeds": [100]}})
     monkeypatch.setattr(rates, "MODELS", ("plain20",))
     monkeypatch.setattr(rates, "RATES", (0.05,))
+    monkeypatch.setattr(rates, "EPOCHS", 1)
     monkeypatch.setattr(parts, "ARMS", {"all parts": tuple(parts.PARTS), "no part": ()})
     monkeypatch.setattr(parts, "RATES", (0.03,))
     monkeypatch.setattr(parts, "SEEDS", (0,))

@@ -1,4 +1,4 @@
-"""The learning rates of the full recipe: each network at several, as many epochs as are recorded, one seed.
+"""The learning rates of the full recipe: each network at several, with half of its epochs, one seed.
 
 Training is on the training split and the choice is made on the validation split; the test split is not looked at.
 """
@@ -9,19 +9,20 @@ from course_utils import datasets, machine, models, training
 from course_utils.authors.experiments import best_of, last_row
 
 WHAT = (
-    "each network at several learning rates: losses and accuracies after the last epoch of the full recipe, seed 0, "
-    "trained on the training split; the rate with the highest validation accuracy is taken"
+    "each network at several learning rates: losses and accuracies after the last of 20 epochs of the full recipe, "
+    "seed 0, trained on the training split; the rate with the highest validation accuracy is taken"
 )
 DEVICES = ("cpu", "cuda")
 MODELS = ("plain20", "plain56", "resnet20", "resnet56")
 RATES = (0.05, 0.1, 0.2)  # at the peak
+EPOCHS = 20  # the recorded runs have 40
 SEED = 0
 
 
 def outcome(model, rate, data, how):
     """What that model comes to at that rate."""
     train, validation = (datasets.load(data, split) for split in ("train", "validation"))
-    recipe = replace(training.recipe_for("full", data, model), learning_rate=rate, train_on="train")
+    recipe = replace(training.recipe_for("full", data, model), epochs=EPOCHS, learning_rate=rate, train_on="train")
     machine.seed_everything(SEED)
     net = models.build(model, len(train.classes), train.images.shape[1])
     return last_row(net, train, validation, recipe, SEED, how)
@@ -40,7 +41,5 @@ def experiment(data, pieces):
     rows = []
     for model in MODELS:
         swept = {rate: found[f"{model}: rate {rate}"] for rate in RATES}
-        best = best_of(swept)
-        epochs = training.recipe_for("full", data, model).epochs
-        rows.append({"model": model, "epochs": epochs, "learning_rate": best, "sweep": swept})
-    return {"seed": SEED, "rows": rows}
+        rows.append({"model": model, "learning_rate": best_of(swept), "sweep": swept})
+    return {"epochs": EPOCHS, "seed": SEED, "rows": rows}

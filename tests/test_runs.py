@@ -23,6 +23,8 @@ from course_utils import models, training
 from course_utils.authors import experiments
 from course_utils.authors.experiments import __main__ as authors
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
+from course_utils.authors.experiments import deep_stacks as stacks
+from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.files import ROOT
 
@@ -41,13 +43,14 @@ FLOORS = {
     "resnet20-cifar10": 0.91,
     "small_alexnet-cifar10": 0.86,
     "small_vgg16-cifar10": 0.91,
+    "small_resnet18-cifar10": 0.92,
     "plain20-cifar10": 0.89,
 }
 # Fields of a recipe that the runs on MNIST and Fashion-MNIST were made without: they have their defaults there.
 YOUNGER = {"train_on", "optimizer", "schedule", "decay_all", "norm_bias_rate", "clip", "average", "average_decay"}
 YOUNGER |= {"average_every", "fill", "alternate_flip", "cutout", "tta"}
 # Groups of fewer than three seeds: what they cost is hours.
-FEWEST = {f"{model}-cifar10": 1 for model in ("fast_cnn", "plain20", "resnet20", "small_alexnet", "small_vgg16")}
+FEWEST = {f"{model}-cifar10": 1 for model in ("small_googlenet", "plain56", "resnet56")}
 
 
 def table_of_data():
@@ -200,7 +203,10 @@ def test_an_experiment_is_made_by_its_command(name, monkeypatch, capsys):
     assert words[:3] == ["python", "-m", "course_utils.authors.experiments"]
     monkeypatch.setattr(experiments, "run", lambda *given: calls.append(given))
     assert authors.main(words[3:]) == 0
-    assert calls == [(words[3], record["data"], None)] and name == f"{words[3]}-{record['data']}"
+    assert (
+        calls == [(words[3], record["data"], None, record.get("device", "cpu"))]
+        and name == f"{words[3]}-{record['data']}"
+    )
     assert record["data"] in experiments.EXPERIMENTS[words[3]]
     assert record["what"] == experiments.module_of(words[3]).WHAT and "made_with" not in record
     check_circumstances(record)
@@ -225,6 +231,26 @@ def test_changes_of_lenet5(data):
             assert 0 <= accuracy <= 1 and accuracy * images == pytest.approx(round(accuracy * images), abs=1e-6)
 
 
+def test_learning_rates_on_cifar10():
+    record = RECORDS["learning-rates-cifar10"]
+    assert (record["epochs"], record["seed"]) == (rates.EPOCHS, rates.SEED)
+    assert [row["model"] for row in record["rows"]] == list(rates.MODELS)
+    for row in record["rows"]:
+        assert [float(rate) for rate in row["sweep"]] == list(rates.RATES)
+        assert row["learning_rate"] == float(experiments.best_of(row["sweep"]))
+        recipe = training.recipe_for("full", "cifar10", row["model"])
+        assert recipe.learning_rate == row["learning_rate"] and recipe.epochs == 2 * rates.EPOCHS
+
+
+def test_depth_alone_makes_training_worse():
+    """He et al. 2016, figures 1 and 6: each network at the best of three rates, losses on images it is trained on."""
+    loss = {
+        row["model"]: row["sweep"][str(row["learning_rate"])]["train_loss"]
+        for row in RECORDS["learning-rates-cifar10"]["rows"]
+    }
+    assert loss["plain56"] > 2 * loss["plain20"] and loss["resnet56"] < 0.9 * loss["resnet20"]
+
+
 def test_figure_1_of_batch_norm():
     record = RECORDS["batchnorm-figure1-mnist"]
     assert record["batch_size"] == batchnorm.BATCH and record["seeds"] == list(batchnorm.SEEDS)
@@ -242,3 +268,16 @@ def test_figure_1_of_batch_norm():
         assert len(row["validation_accuracy"]) == len(batchnorm.SEEDS) and min(row["validation_accuracy"]) > 0.95
         assert len(row["quantiles"]) == len(marks)
         assert all(a <= b for three in row["quantiles"] for a, b in pairwise(three))
+
+
+def test_deep_stacks():
+    record = RECORDS["deep-stacks-digits"]
+    assert (record["layers"], record["width"], record["seeds"]) == (stacks.LAYERS, stacks.WIDTH, stacks.SEEDS)
+    assert {row["stack"]: row["scale"] for row in record["rows"]} == {name: c for name, (_, c) in stacks.STACKS.items()}
+    for row in record["rows"]:
+        assert list(row["validation_accuracy"]) == [str(steps) for steps in stacks.STEPS]
+        for steps, by_rate in row["validation_accuracy"].items():
+            assert [float(rate) for rate in by_rate] == list(stacks.RATES)
+            assert {len(values) for values in by_rate.values()} == {stacks.SEEDS}
+            means = {float(rate): mean(values) for rate, values in by_rate.items()}
+            assert row["learning_rate"][steps] == max(means, key=means.get)

@@ -27,13 +27,13 @@ def keep(folder: Path) -> list[Path]:
         raise ValueError(f"the run in {folder} is not at its end")
     if recipe not in RECORDED or Path(name).name != name:
         raise ValueError(f"{name} by the recipe {recipe!r} is not kept; expected {' or '.join(RECORDED)}")
-    weights = safetensors.torch.load_file(folder / "model.safetensors")
-    logits = (folder / "test_logits.safetensors").read_bytes()
-    files = [RUNS / f"{name}.json"]
-    write(files[0], text)
+    files = []
+    if (recipe, data, seed) == ("full", "cifar10", 0) and model in WITH_WEIGHTS:
+        weights = safetensors.torch.load_file(folder / "model.safetensors")
+        files.append(pretrained.keep(model, weights, record["model_options"]))
     if recipe in WITH_LOGITS:
         files.append(RUNS / f"{name}.safetensors")
-        write(files[-1], logits)
-    if (recipe, data, seed) == ("full", "cifar10", 0) and model in WITH_WEIGHTS:
-        files.append(pretrained.keep(model, weights, record["model_options"]))
+        write(files[-1], (folder / "test_logits.safetensors").read_bytes())
+    files.insert(0, RUNS / f"{name}.json")
+    write(files[0], text)
     return files

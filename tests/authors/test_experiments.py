@@ -14,6 +14,7 @@ from course_utils import datasets, files, models, training
 from course_utils.authors import experiments
 from course_utils.authors.experiments import alexnet_parts as parts
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
+from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.authors.experiments.__main__ import main
@@ -44,6 +45,8 @@ def small(monkeypatch):
     monkeypatch.setattr(parts, "RATES", (0.03,))
     monkeypatch.setattr(parts, "SEEDS", (0,))
     monkeypatch.setattr(parts, "EPOCHS", 1)
+    for name, value in {"RATES": (0.03, 0.1), "STEPS": (2, 3)}.items():
+        monkeypatch.setattr(stacks, name, value)
     once = training.Recipe(epochs=1, batch_size=50)
     monkeypatch.setattr(training, "recipe_for", lambda *_: once)
     for name, value in {"SWEEP_STEPS": 5, "STEPS": 12, "MARKS": 4, "RATES": (0.5, 1.0)}.items():
@@ -327,3 +330,22 @@ def test_figure_1_in_small(small, tmp_path):
         "plain × 4": 0.4,
         "batch norm": 0.1,
     }
+
+
+# ---- Thirty layers without biases
+
+
+def test_a_row_of_the_deep_stacks_comes_out_again(monkeypatch):
+    record = json.loads((files.ROOT / "data" / "runs" / "deep-stacks-digits.json").read_text(encoding="utf-8"))
+    row = next(row for row in record["rows"] if row["stack"] == "ReLU")
+    monkeypatch.setattr(stacks, "RATES", (0.01,))
+    monkeypatch.setattr(stacks, "STEPS", (150,))
+    again = stacks.accuracies("ReLU", "digits")["150"]["0.01"]
+    assert again == pytest.approx(row["validation_accuracy"]["150"]["0.01"], abs=0.1)
+
+
+def test_without_its_mean_takes_one_number_from_each_network():
+    a = torch.randn(2, 8, 5, generator=torch.Generator().manual_seed(0)) + torch.tensor([0.0, 3.0])[:, None, None]
+    y = stacks.without_its_mean(a)
+    torch.testing.assert_close(y.mean((1, 2)), torch.zeros(2), atol=1e-6, rtol=0)
+    assert (y.mean(2).abs() > 0.1).any() and (y.mean(1).abs() > 0.1).any()  # not from each unit, not from each image

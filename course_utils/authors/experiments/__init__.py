@@ -23,6 +23,10 @@ EXPERIMENTS = {
     "batchnorm-figure1": ("mnist",),
     "learning-rates": ("cifar10",),
     "alexnet-parts": ("cifar10",),
+    "deep-stacks": ("digits",),
+    "pooling-layers": ("mnist-mini",),
+    "wirings": ("mnist-mini",),
+    "sawtooth": ("tents",),
 }
 PRECISIONS = {"cpu": "float32", "cuda": "bfloat16"}  # by device
 

@@ -12,7 +12,7 @@ import re
 import shlex
 from collections import defaultdict
 from itertools import chain, pairwise
-from statistics import mean
+from statistics import mean, median
 
 import pytest
 import safetensors.torch
@@ -24,8 +24,11 @@ from course_utils.authors import experiments
 from course_utils.authors.experiments import __main__ as authors
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
 from course_utils.authors.experiments import deep_stacks as stacks
+from course_utils.authors.experiments import dropout_gain as gain
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
+from course_utils.authors.experiments import pooling_layers as pooling
+from course_utils.authors.experiments import sawtooth, wirings
 from course_utils.files import ROOT
 
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "data" / "runs").glob("*.json"))}
@@ -281,3 +284,61 @@ def test_deep_stacks():
             assert {len(values) for values in by_rate.values()} == {stacks.SEEDS}
             means = {float(rate): mean(values) for rate, values in by_rate.items()}
             assert row["learning_rate"][steps] == max(means, key=means.get)
+
+
+def test_wirings():
+    record = RECORDS["wirings-mnist-mini"]
+    assert record["seeds"] == list(wirings.SEEDS) and record["shifts"] == list(wirings.SHIFTS)
+    plans = [(wiring, pixels) for wiring in wirings.WIRINGS for pixels in ("as they are", "permuted")]
+    plans = [*plans, *((wiring, "as they are") for wiring in wirings.POOLED)]
+    rows = [(row["epochs"], row["wiring"], row["pixels"]) for row in record["rows"]]
+    assert rows == [(epochs, *plan) for epochs in wirings.BUDGETS for plan in plans]
+    best = {}
+    for row in record["rows"]:
+        swept = {float(rate): value for rate, value in row["sweep"].items()}
+        assert row["learning_rate"] == max(swept, key=swept.get)
+        before = best.get((row["wiring"], row["pixels"]))  # at the budget before
+        assert list(swept) == (list(wirings.RATES) if before is None else [before / 2, before])
+        best[row["wiring"], row["pixels"]] = row["learning_rate"]
+        shifts = 1 if row["pixels"] == "permuted" else len(wirings.SHIFTS)
+        assert [len(values) for values in row["test_accuracy"]] == [shifts] * len(wirings.SEEDS)
+        assert all(a > b for values in row["test_accuracy"] for a, b in pairwise(values))
+
+
+def test_pooling_layers():
+    record = RECORDS["pooling-layers-mnist-mini"]
+    assert training.Recipe(**record["recipe_values"], epochs=5, learning_rate=0.1) == pooling.RECIPE
+    assert record["seeds"] == list(pooling.SEEDS) and record["shifts"] == list(pooling.SHIFTS)
+    assert record["sweep"] == pooling.SWEEP and [row["kind"] for row in record["rows"]] == list(pooling.KINDS)
+    for row in record["rows"]:
+        means = {float(rate): mean(accuracies) for rate, accuracies in row["sweep"].items()}
+        assert list(means) == list(pooling.RATES) and row["learning_rate"] == max(means, key=means.get)
+        assert row["learning_rate"] not in (pooling.RATES[0], pooling.RATES[-1]), "the grid is wide enough"
+        assert row["parameters"] == sum(p.numel() for p in pooling.network(row["kind"], 0).parameters())
+        assert list(map(int, row["test_accuracy"])) == list(pooling.EPOCHS)
+        for runs in row["test_accuracy"].values():
+            assert [len(run) for run in runs] == [len(pooling.SHIFTS)] * len(pooling.SEEDS)
+            assert all(a > b > 0.1 for run in runs for a, b in pairwise(run))
+
+
+def test_sawtooth():
+    record = RECORDS["sawtooth-tents"]
+    assert (record["folds"], record["runs"]) == (sawtooth.FOLDS, sawtooth.RUNS)
+    rows = [(row["steps"], row["network"]) for row in record["rows"]]
+    assert rows == [(steps, name) for steps in sawtooth.BUDGETS for name in sawtooth.NETWORKS]
+    for row in record["rows"]:
+        medians = {float(rate): median(errors) for rate, errors in row["sweep"].items()}
+        assert list(medians) == list(sawtooth.RATES) and row["learning_rate"] == min(medians, key=medians.get)
+        assert {len(errors) for errors in (*row["sweep"].values(), row["error"])} == {sawtooth.RUNS}
+
+
+def test_dropout_gain():
+    record = RECORDS["dropout-gain-mnist-mini"]
+    assert (record["images"], record["width"], record["batch_size"]) == (gain.IMAGES, gain.WIDTH, gain.BATCH)
+    rows = [(row["steps"], row["labels"], row["p"], row["mask_for_each"]) for row in record["rows"]]
+    assert rows == [(steps, *row) for steps in gain.STEPS for row in gain.ROWS]
+    for row in record["rows"]:
+        means = {float(rate): mean(values) for rate, values in row["sweep"].items()}
+        assert list(means) == list(gain.RATES) and row["learning_rate"] == max(means, key=means.get)
+        assert {len(values) for values in (*row["sweep"].values(), row["test_accuracy"])} == {gain.SEEDS}
+        assert row["p"] > 0 or min(row["train_accuracy"]) == 1  # all labels learned by heart, wrong ones too

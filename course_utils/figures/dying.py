@@ -9,7 +9,7 @@ from course_utils.figures.style import COLORS
 
 
 def fates(active, every):
-    """Figure: on what share of the images each unit is active, a row a unit, over training; white: on none.
+    """Figure: on what share of the images each unit is active, one row per unit, over training; white: on none.
 
     active: array marks x units of shares between 0 and 1; every: steps from one mark to the next. The units are
     sorted by the mark from which on they are silent.

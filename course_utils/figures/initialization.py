@@ -8,9 +8,9 @@ from course_utils.figures.style import COLORS, CYCLE
 
 
 def signals(panels, predicted=None, *, log=True):
-    """Figure: mean squares by layer, a panel a group; each seed a thin line, their geometric mean a thick one.
+    """Figure: mean squares by layer, one panel per group; each seed a thin line, their geometric mean a thick one.
 
-    panels: group -> label -> array layers x seeds; predicted: likewise group -> label -> a value a layer, dashed.
+    panels: group -> label -> array layers x seeds; predicted: group -> label -> one value per layer, dashed.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(9, 3.4), sharey=True, squeeze=False)
     for ax, (group, lines) in zip(axes[0], panels.items(), strict=True):
@@ -94,9 +94,9 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def edge(forward, backward, factors, q, curve, path, c2):
     """SVG: mean squares of outputs and gradients by layer on the left; on the right the map that makes them.
 
-    forward, backward: a value a layer, two layers at least; factors: by which each of the two grows on its way, (from
-    layer to layer, in all); q, curve: mean square in and out; path: mean squares from layer to layer; c2: n Var(W).
-    On the left the axis runs from 1e-12 to 1e12; what lies outside is at the border.
+    forward, backward: one value per layer, two layers at least; factors: by which each of the two grows on its way,
+    (from layer to layer, in all); q, curve: mean square in and out; path: mean squares from layer to layer; c2:
+    n Var(W). On the left the axis runs from 1e-12 to 1e12; what lies outside is at the border.
     """
     depth = len(forward)
     layers = LEFT + np.arange(depth) / (depth - 1) * SIDE

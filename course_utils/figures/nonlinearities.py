@@ -42,7 +42,7 @@ def softmax_bars(activations, probabilities, factor):
 def temperature_bars(activations, probabilities, naive, temperature):
     """SVG: activations, softmax(a / temperature) as bars, and what the formula gives if it is computed as it stands.
 
-    activations, probabilities: a number a class; naive: likewise, NaN where the computation failed.
+    activations, probabilities, naive: one number per class, in naive NaN where the computation failed.
     """
     activations = np.asarray(activations, float)
     largest, row, left, middle = int(activations.argmax()), 34, 120, 460
@@ -115,7 +115,7 @@ def functions(a, values, derivatives):
 
 
 def by_layer(rows, ylabel, *, log=True):
-    """Figure: a quantity by layer, a panel a group; each seed a thin line, their mean a thick one.
+    """Figure: a quantity by layer, one panel per group; each seed a thin line, their mean a thick one.
 
     rows: group -> label -> array layers x seeds. With log, the mean is that of the logarithms.
     """
@@ -132,7 +132,7 @@ def by_layer(rows, ylabel, *, log=True):
 def knife_edge(scales, measured, predicted):
     """Figure: the gradient left at the first layer over the scale of the weights; dots measured, lines predicted.
 
-    measured: name -> array scales x seeds; predicted: name -> a value a scale.
+    measured: name -> array scales x seeds; predicted: name -> one value per scale.
     """
     figure, ax = plt.subplots(figsize=(8, 3.8))
     ax.axhline(1, color=COLORS["grey"], linewidth=1)

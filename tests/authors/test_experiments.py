@@ -15,8 +15,11 @@ from course_utils.authors import experiments
 from course_utils.authors.experiments import alexnet_parts as parts
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
 from course_utils.authors.experiments import deep_stacks as stacks
+from course_utils.authors.experiments import dropout_gain as gain
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
+from course_utils.authors.experiments import pooling_layers as pooling
+from course_utils.authors.experiments import sawtooth, wirings
 from course_utils.authors.experiments.__main__ import main
 from course_utils.models import lenet
 
@@ -24,8 +27,8 @@ REAL_LOAD = datasets.load
 
 
 def few(name, split):
-    """The first 100 images of a split of `digits`, whatever the name."""
-    dataset = REAL_LOAD("digits", split)
+    """The first 100 images of a split of `mnist-mini`, and of `digits` for all other names."""
+    dataset = REAL_LOAD(name if name == "mnist-mini" else "digits", split)
     return replace(dataset, name=name, images=dataset.images[:100], labels=dataset.labels[:100])
 
 
@@ -47,10 +50,19 @@ def small(monkeypatch):
     monkeypatch.setattr(parts, "EPOCHS", 1)
     for name, value in {"RATES": (0.03, 0.1), "STEPS": (2, 3)}.items():
         monkeypatch.setattr(stacks, name, value)
+    for name, value in {"RATES": (0.03, 0.1), "STEPS": (3,), "IMAGES": 60, "ROWS": gain.ROWS[-2:]}.items():
+        monkeypatch.setattr(gain, name, value)
     once = training.Recipe(epochs=1, batch_size=50)
     monkeypatch.setattr(training, "recipe_for", lambda *_: once)
     for name, value in {"SWEEP_STEPS": 5, "STEPS": 12, "MARKS": 4, "RATES": (0.5, 1.0)}.items():
         monkeypatch.setattr(batchnorm, name, value)
+    for name, value in {"RATES": (0.1,), "BUDGETS": (1,), "SEEDS": (0,)}.items():
+        monkeypatch.setattr(wirings, name, value)
+    for name, value in {"KINDS": ("max",), "RATES": (0.1,), "EPOCHS": (1,), "SEEDS": (0,)}.items():
+        monkeypatch.setattr(pooling, name, value)
+    monkeypatch.setattr(pooling, "SWEEP", {"epochs": 1, "seeds": [100]})
+    for name, value in {"RATES": (0.01, 0.03), "BUDGETS": (3,), "RUNS": 2}.items():
+        monkeypatch.setattr(sawtooth, name, value)
 
 
 def refusal(capsys, *words):
@@ -349,3 +361,127 @@ def test_without_its_mean_takes_one_number_from_each_network():
     y = stacks.without_its_mean(a)
     torch.testing.assert_close(y.mean((1, 2)), torch.zeros(2), atol=1e-6, rtol=0)
     assert (y.mean(2).abs() > 0.1).any() and (y.mean(1).abs() > 0.1).any()  # not from each unit, not from each image
+
+
+# ---- Units wired in three ways
+
+
+def test_a_locally_connected_layer_with_equal_weights_is_a_convolution():
+    conv, local = nn.Conv2d(3, 4, 5, stride=2), wirings.LocallyConnected2d(3, 4, 12, 5, stride=2)
+    x = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    assert local(x).shape == conv(x).shape and not torch.allclose(local(x), conv(x), atol=1e-3)
+    local.weight.data = conv.weight.data.flatten(1).expand_as(local.weight)
+    local.bias.data = conv.bias.data[:, None].expand_as(local.bias)
+    assert torch.allclose(local(x), conv(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("wiring", wirings.WIRINGS + wirings.POOLED)
+def test_the_wirings_have_the_same_units(wiring):
+    net, x = wirings.network(wiring).eval(), torch.randn(3, 1, 28, 28)
+    units = [x := layer(x) for layer in net]
+    assert sorted({values[0].numel() for values in units if values.ndim == 4} - {784, 32}) in ([], [512, 1152])
+    assert units[-1].shape == (3, 10)
+    sizes = {"fully connected": 1_499_786, "locally connected": 137_994, "convolution": 11_770}
+    sizes |= {name: sizes[name.partition(",")[0]] - 480 * 10 for name in wirings.POOLED}  # 32 states in place of 512
+    assert sum(p.numel() for p in net.parameters()) == sizes[wiring]
+
+
+def test_an_unknown_wiring_is_refused():
+    with pytest.raises(ValueError, match="wiring is 'sparse'; expected one of: fully connected; locally"):
+        wirings.network("sparse")
+
+
+def test_permuted_images_keep_their_pixels_and_shifted_ones_their_form():
+    test = few("mnist-mini", "test")
+    mixed, again = wirings.permuted(test, 1), wirings.permuted(few("mnist-mini", "train"), 1)
+    order = torch.randperm(784, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(mixed.images.flatten(1), test.images.flatten(1)[:, order])
+    assert torch.equal(again.images.flatten(1), few("mnist-mini", "train").images.flatten(1)[:, order])
+    assert not torch.equal(wirings.permuted(test, 2).images, mixed.images)
+    moved = wirings.shifted(test, 2).images
+    assert torch.equal(wirings.shifted(test, 0).images, test.images)
+    assert torch.equal(moved[0::4, ..., 2:], test.images[0::4, ..., :-2])  # to the right
+    assert torch.equal(moved[1::4, ..., :-2], test.images[1::4, ..., 2:])
+    assert torch.equal(moved[2::4, :, 2:], test.images[2::4, :, :-2])  # down
+    assert torch.equal(moved[3::4, :, :-2], test.images[3::4, :, 2:])
+    assert moved[0, ..., :2].sum() == 0
+
+
+# ---- A sawtooth, approached
+
+
+def test_the_exact_network_is_the_sawtooth_and_stays_there():
+    x = torch.linspace(0, 1, 257)[:, None]
+    for folds in (1, 3, 5):
+        y = sawtooth.sawtooth(x, folds)
+        assert torch.equal(sawtooth.forward(x, sawtooth.exact(folds)), y)
+        assert int((y.flatten().diff().sign().diff() != 0).sum()) == 2**folds - 1
+    assert max(sawtooth.approach([2, 2, 2], 0.003, steps=2, seed=0, noise=0.0)) < 1e-6
+
+
+def test_training_approaches_the_sawtooth():
+    few_steps, many = (sawtooth.approach([24], 0.03, steps, seed=3) for steps in (1, 150))
+    assert len(many) == sawtooth.RUNS and max(many) < min(few_steps)
+
+
+# ---- Four ways to make maps smaller
+
+
+def test_networks_differ_in_how_they_make_maps_smaller():
+    nets = {kind: pooling.network(kind, 0) for kind in pooling.KINDS}
+    sizes = {kind: sum(parameter.numel() for parameter in net.parameters()) for kind, net in nets.items()}
+    assert sizes == {"max": 11_274, "average": 11_274, "stride": 11_274, "global": 3_594}
+    assert all(torch.equal(net[0].weight, nets["max"][0].weight) for net in nets.values())  # they begin alike
+    x = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    maps = {kind: net[:6](x) for kind, net in nets.items()}
+    assert {values.shape for values in maps.values()} == {(2, 16, 7, 7)} and torch.equal(maps["max"], maps["global"])
+    assert nets["global"](torch.nn.functional.pad(x, (0, 4, 8, 0))).shape == (2, 10)  # images of any size
+
+
+def test_images_move_to_all_four_sides():
+    class LooksAt(nn.Module):
+        """Class 1 where a pixel is bright, class 0 elsewhere."""
+
+        def forward(self, x):
+            return torch.stack([torch.zeros(len(x)), x[:, 0, 5, 5] - x[:, 0, 0, 0]], dim=1)
+
+    test = few("mnist-mini", "test")
+    images = torch.zeros_like(test.images)
+    images[..., 5, 3] = 255  # two to the right, and it lies where the network looks
+    test = replace(test, images=images, labels=torch.ones_like(test.labels))
+    accuracies = [pooling.moved_accuracy(LooksAt(), test, shift) for shift in (0, 1, 2)]
+    assert accuracies == [0, 0, 0.25]
+
+
+# ---- Dropout on 500 images
+
+
+def test_networks_with_dropout_train_side_by_side_as_each_alone_in_torch(monkeypatch):
+    for name, value in {"RATES": (0.01, 0.1), "IMAGES": 40, "BATCH": 20, "WIDTH": 6}.items():
+        monkeypatch.setattr(gain, name, value)
+    generator = torch.Generator().manual_seed(5)
+    x, y = torch.randn(3, 40, 784, generator=generator), torch.randint(10, (3, 40), generator=generator)
+    trained, start = gain.fit(x, y, 0.0, "example", 4), gain.network(2)
+    draws = torch.Generator().manual_seed(2)
+    order = torch.cat([torch.randperm(40, generator=draws) for _ in range(2)]).split(20)
+    for run in range(6):
+        twin = [values[run].detach().requires_grad_() for values in start]
+        optimizer = torch.optim.SGD(twin, lr=gain.RATES[run // 3], momentum=0.9)
+        decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, 4)
+        for chosen in order:
+            h, (first, b1, second, b2, third, b3) = x[run % 3, chosen], twin
+            scores = ((h @ first + b1).relu() @ second + b2).relu() @ third + b3
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(scores, y[run % 3, chosen]).backward()
+            optimizer.step()
+            decay.step()
+        for ours, alone in zip(trained, twin, strict=True):
+            torch.testing.assert_close(ours[run], alone, atol=1e-4, rtol=1e-3)
+
+
+def test_a_fifth_of_the_labels_is_drawn_anew_and_images_stay():
+    train = datasets.load("mnist-mini", "train")
+    (x, true), (same, redrawn) = gain.draw(train, "true"), gain.draw(train, "a fifth redrawn")
+    assert torch.equal(x, same) and x.shape == (3, 500, 784)
+    assert 0.13 < (true != redrawn).double().mean() < 0.23  # one in ten is drawn as it was
+    assert x.mean().abs() < 0.05 and abs(x.std() - 1) < 0.05

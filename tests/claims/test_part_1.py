@@ -49,7 +49,7 @@ def test_L04_relu_and_its_derivative():
 
 
 def gradient_left(activation, scale, layers=30, units=64, seeds=3):
-    """Norm of the gradient at the first layer over that at the last, a value a seed; weights of scale / sqrt(units)."""
+    """Norm of the gradient at the first layer over that at the last, for each seed; weights of scale / sqrt(units)."""
     import torch
 
     rng = torch.Generator().manual_seed(5)
@@ -331,8 +331,8 @@ def test_L20_relu_needs_hes_factor_of_two():
 
 def test_L21_batch_norm_scales_too_and_its_gradient_goes_through_the_statistics():
     """Slide 25: "centers the activations", "undo those transformations when backpropagating". It scales as well; and
-    neither the direct path alone nor a multiplication by the deviation is the gradient: three paths together are.
-    What they leave has no component along a shift or a stretch of the batch. gamma and beta are learned."""
+    neither the direct path alone nor a multiplication by the standard deviation is the gradient: three paths together
+    are. What they leave has no component along a shift or a stretch of the batch. gamma and beta are learned."""
     import torch
 
     rng = np.random.default_rng(21)

@@ -27,6 +27,9 @@ EXPERIMENTS = {
     "pooling-layers": ("mnist-mini",),
     "wirings": ("mnist-mini",),
     "sawtooth": ("tents",),
+    "dropout-gain": ("mnist-mini",),
+    "depth": ("mnist-mini",),
+    "deleted-blocks": ("cifar10",),
 }
 PRECISIONS = {"cpu": "float32", "cuda": "bfloat16"}  # by device
 

@@ -23,7 +23,6 @@ NETWORKS = {  # widths of the hidden layers, and the noise on the exact weights 
     "deep, 3 layers of 8": ([8, 8, 8], None),
     "shallow, 8 units": ([8], None),
     "shallow, 56 units": ([56], None),
-    "shallow, 128 units": ([128], None),
     "deep, 3 layers of 2, begun near the exact weights": ([2, 2, 2], 0.03),
 }
 

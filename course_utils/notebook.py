@@ -12,6 +12,8 @@ from urllib.parse import quote
 from IPython.display import display
 from tabulate import tabulate
 
+from course_utils.listing import narrow
+
 NUMBER = re.compile(r"[-−+]?[\d.,]*\d(e[-+]?\d+)?( ?%)?|")  # or an empty cell
 
 
@@ -76,22 +78,26 @@ def _shown(cell):
 
 
 class Source:
-    """Python source: a fenced block, which notebook, HTML page and slide highlight each in its own way."""
+    """Python source: a fenced block, which notebook, HTML page and slide highlight each in its own way.
+
+    A page of nbconvert sets it in the font of what is around it.
+    """
 
     def __init__(self, text):
         self.text = text
 
     def _repr_markdown_(self):
         fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", self.text))])
-        return f"{fence}python\n{self.text}\n{fence}"
+        block = f"{fence}python\n{self.text}\n{fence}"
+        return f'<div style="font-family: var(--jp-code-font-family, monospace)">\n\n{block}\n\n</div>'
 
     def __repr__(self):
         return self.text
 
 
 def show_source(*functions):
-    """The source of functions or classes as it stands in `course_utils`, highlighted; the last line of a cell."""
-    return Source("\n\n\n".join(inspect.getsource(function).rstrip() for function in functions))
+    """The source of functions or classes of `course_utils` in 88 columns, highlighted; the last line of a cell."""
+    return Source("\n\n\n".join(narrow(inspect.getsource(function)) for function in functions))
 
 
 class WrongProfile(ValueError):

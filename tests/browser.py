@@ -75,6 +75,43 @@ def chromium_browser(chromium):
             browser.close()
 
 
+# Milliseconds of a handler and of the layout that it forces, at every second of the values; the least of its tries, for
+# a busy machine only adds to them.
+ANSWERED = """([selector, type, values]) => {
+  const target = document.querySelector(selector);
+  const times = values.map((value) => {
+    const frame = target.getBoundingClientRect();
+    const place = {clientX: frame.left + value * frame.width, clientY: frame.top + 0.5 * frame.height};
+    if (type === "input") target.value = value;
+    const event = type === "input" ? new Event(type) : type === "keydown" ? new KeyboardEvent(type, {key: value})
+      : new PointerEvent(type, place);
+    const begin = performance.now();
+    target.dispatchEvent(event);
+    for (const name of ["main", "svg", "p"]) document.querySelector(name).getBoundingClientRect();
+    return performance.now() - begin;
+  });
+  return Math.min(...times.filter((_, i) => i % 2));
+}"""
+
+
+@contextmanager
+def opened(browser, folder, shown, **context):
+    """An explorer, or a page of HTML, in a tab of its own; what goes wrong there fails the test."""
+    file = Path(folder, "page.html")
+    file.write_text(shown if isinstance(shown, str) else shown.page, encoding="utf-8")
+    place = browser.new_context(viewport={"width": 1280, "height": 720}, **context)
+    tab, faults = place.new_page(), []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.on("console", lambda message: faults.append(message.text))
+    tab.on("request", lambda request: request.url.startswith("http") and faults.append(request.url))
+    tab.goto(file.as_uri(), wait_until="domcontentloaded")
+    try:
+        yield tab
+    finally:
+        place.close()
+    assert faults == []
+
+
 @contextmanager
 def jupyterlab(chromium, folder):
     """A `Lab` with its browser; what both write goes below `folder`."""
@@ -191,11 +228,14 @@ class Page:
         return getattr(self.page, name)
 
     def run_all(self, seconds=300):
-        """Menu Run, Run All Cells; returns when every cell has its number and the kernel is idle."""
+        """Menu Run, Run All Cells; returns when every cell has its number and the kernel is idle.
+
+        A cell whose code is folded shows no number.
+        """
         self.page.click(".lm-MenuBar-itemLabel:text-is('Run')")
         self.page.click("li[data-command='runmenu:run-all']")
         self.page.wait_for_function(
-            """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+            """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)')]
                        .every(e => /\\[\\d+\\]:/.test(e.textContent))
                      && /Idle/.test(document.querySelector('#jp-main-statusbar')?.textContent)""",
             timeout=1000 * seconds,

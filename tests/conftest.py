@@ -17,7 +17,7 @@ REQUIRED = set(filter(None, os.environ.get("COURSE_REQUIRE", "").split(",")))
 
 
 def pytest_collection_modifyitems(items):
-    """Sort: browser and sandbox first, then notebooks, then the rest, so that no slow file is left for the end.
+    """Sort: browser and sandbox first, then notebooks, training, the rest, so that no slow file is left for the end.
 
     The order within a file stays, for a notebook's cells depend on it.
     """
@@ -25,11 +25,11 @@ def pytest_collection_modifyitems(items):
     def rank(item):
         if {"chromium", "bubblewrap"} & set(getattr(item, "fixturenames", ())):
             return 0
-        return 1 if item.path.suffix == ".ipynb" else 2
+        return 1 if item.path.suffix == ".ipynb" else 2 if item.path.parent.name == "training" else 3
 
     first = {}
     for item in items:
-        first[item.path] = min(rank(item), first.get(item.path, 2))
+        first[item.path] = min(rank(item), first.get(item.path, 3))
     items.sort(key=lambda item: first[item.path])
 
 

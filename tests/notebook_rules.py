@@ -1,4 +1,4 @@
-"""The conventions of the notebooks: each rule takes a notebook and its path and returns its faults, a line each."""
+"""The conventions of all notebooks: each rule takes a notebook and its path and returns its faults, a line each."""
 
 import ast
 import re
@@ -11,7 +11,6 @@ from nbformat.validator import iter_validate
 
 LINES, BYTES = 25, 1_500_000
 FOLDER = Path(__file__).parents[1] / "notebooks"
-SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 MACHINE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|usr|opt|Users)/|site-packages|\b[A-Z]:\\")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)")
 
@@ -69,6 +68,12 @@ def headings(notebook):
     for cell in text(notebook):
         for marks, words in re.findall(r"^(#{1,6}) +(.*?)\s*$", prose(cell), re.M):
             yield len(marks), words, cell
+
+
+def calls(cell):
+    """(name of the function, call) of every call in a code cell."""
+    nodes = [node for statement in parse(cell) for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    return [(ast.unparse(node.func).rpartition(".")[2], node) for node in nodes]
 
 
 def valid(notebook, path):
@@ -270,50 +275,18 @@ def small_file(notebook, path):
     return [f"{size:,} bytes, at most {BYTES:,}"] if size > BYTES else []
 
 
-def begins_well(notebook, path):
-    """A chapter's first cell is its first slide and says where in the lecture it is and how many minutes it takes."""
-    first = notebook.cells[0]
-    faults = [] if first.metadata.get("slideshow", {}).get("slide_type") == "slide" else ["its first cell is no slide"]
-    faults += [f"{first.id}: does not say {w}" for w in ("lecture", "minutes") if w not in first.source.lower()]
-    return faults
+def plumbing_is_folded_everywhere(notebook, path):
+    """A code cell that is folded in JupyterLab (jupyter.source_hidden) has the tag hide-input, and the other way round.
 
-
-def slides_are_marked(notebook, path):
-    """A slide begins with a heading; what goes on without one is a subslide."""
-    faults = []
-    for cell in notebook.cells:
-        mark = cell.metadata.get("slideshow", {}).get("slide_type", "-")
-        if mark not in SLIDE_TYPES:
-            faults.append(f"{cell.id}: slide_type {mark!r}")
-        if mark == "slide" and not cell.source.startswith("#"):
-            faults.append(f"{cell.id}: a slide without a heading; make it a subslide, or give it one")
-    return faults
-
-
-def is_argued(notebook, path):
-    """A chapter asserts what it claims, and has at least as many text cells as code cells."""
-    faults = []
-    if not any(isinstance(node, ast.Assert) for cell in code(notebook) for s in parse(cell) for node in ast.walk(s)):
-        faults.append("nothing is asserted")
-    if len(text(notebook)) < len(code(notebook)):
-        faults.append(f"{len(text(notebook))} text cells to {len(code(notebook))} code cells")
-    return faults
-
-
-def leads_on(notebook, path):
-    """A chapter links to its exercises, and to a later chapter, where there are any."""
-    path = Path(path)
-    targets = {
-        (path.parent / address.partition("#")[0]).resolve() for c in text(notebook) for _, _, address in links(c)
-    }
-    faults = []
-    exercises = path.parent / "exercises" / path.name
-    if exercises.exists() and exercises.resolve() not in targets:
-        faults.append(f"no link to exercises/{path.name}")
-    later = {other.resolve() for other in path.parent.glob("[0-9]*.ipynb") if other.name > path.name}
-    if later and not later & targets:
-        faults.append("no link to the next chapter")
-    return faults
+    JupyterLab reads the one, our slides and a site the other. nbconvert's own templates read neither; there it takes
+    `jupyter nbconvert --to html --TagRemovePreprocessor.enabled=True
+    --TagRemovePreprocessor.remove_input_tags=hide-input`.
+    """
+    return [
+        f"{cell.id}: of jupyter.source_hidden and the tag hide-input it has only one"
+        for cell in notebook.cells
+        if bool(cell.metadata.get("jupyter", {}).get("source_hidden")) != ("hide-input" in tags(cell))
+    ]
 
 
 ALWAYS = [
@@ -329,11 +302,6 @@ ALWAYS = [
     links_resolve,
     normalized,
     ignored_outputs_are_held,
+    plumbing_is_folded_everywhere,
     small_file,
 ]
-CHAPTERS = [begins_well, slides_are_marked, is_argued, leads_on]
-
-
-def rules(path):
-    """The rules for a notebook: those for all, and for a chapter those for chapters."""
-    return ALWAYS + CHAPTERS if kind(path) == "chapter" else ALWAYS

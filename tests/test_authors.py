@@ -1,6 +1,7 @@
 """The authors' tools, on small notebooks: what is recorded passes nbval strict; slides fit, and hold no solution."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,10 +11,11 @@ from subprocess import PIPE
 
 import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils.authors import __main__, exercises, slides
-from course_utils.authors.record import RecordingError, execute, record, record_all, run, write
+from course_utils.authors.record import RecordingError, execute, normalize, record, record_all, run, write
 
 LIVELY = {
     "setup": """
@@ -104,6 +106,12 @@ def test_counts_are_those_of_the_cells(lively):
     notebook = nbformat.read(lively, as_version=4)
     assert [cell.execution_count for cell in notebook.cells] == list(range(1, len(LIVELY) + 1))
     assert outputs(lively, "table")[0].execution_count == list(LIVELY).index("table") + 1
+
+
+def test_what_is_folded_stays_folded_when_it_is_recorded():
+    notebook = notebook_of(a="1")
+    notebook.cells[0].metadata = {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+    assert normalize(notebook).cells[0].metadata == {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
 
 
 def test_nothing_of_the_machine_is_stored(lively, tmp_path):
@@ -257,6 +265,9 @@ def slide(source, kind="slide", cell=new_markdown_cell):
     return cell(source, metadata={"slideshow": {"slide_type": kind}})
 
 
+ANSWER = "<details><summary>Answer</summary>\n\nBecause $y = x$.\n\n- so\n\n</details>"
+
+
 @pytest.fixture
 def chapter(tmp_path):
     cells = [
@@ -265,9 +276,15 @@ def chapter(tmp_path):
         slide("x = 1\nshow(figure, 'A caption.', 'an alt text')", "-", new_code_cell),
         slide("rows = [[1]]\nTable(rows, ['no more'])", "-", new_code_cell),
         slide("Only for reading.", "skip"),
+        slide("plumbing(1)", "-", new_code_cell),
+        slide(f"## Why?\n\n{ANSWER}"),
+        slide("run_that_answers()", "-", new_code_cell),
+        slide(ANSWER.replace("Because", "Say that"), "notes"),
         slide("## Tall\n\n" + "\n\n".join(f"line {i}" for i in range(30))),
         slide("## Wide\n\n$$" + " + ".join(f"x_{{{i}}}" for i in range(60)) + "$$", "subslide"),
     ]
+    cells[5].metadata |= {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
+    cells[5].outputs = [nbformat.v4.new_output("stream", text="what it shows")]
     path = tmp_path / "01_topic.ipynb"
     write(new_notebook(cells=cells), path)
     return path
@@ -281,6 +298,25 @@ def test_slides_hold_what_is_meant_for_slides(chapter, tmp_path):
     assert "an alt text" not in html and "no more" not in html, "the code that only shows is not on the slide"
     assert "rows" in html
     assert 'src="../vendor/reveal.js/dist/reveal.js"' in html and 'src="https:' not in html
+
+
+def test_folded_code_is_not_on_the_slides_and_what_it_shows_is(chapter, tmp_path):
+    html = slides.convert(chapter, tmp_path / "slides").read_text(encoding="utf-8")
+    assert "what it shows" in html and "plumbing" not in html
+
+
+def test_a_folded_answer_is_a_fragment_of_its_own_on_a_slide_and_folded_in_a_page(chapter, tmp_path):
+    html = slides.convert(chapter, tmp_path / "slides").read_text(encoding="utf-8")
+    answer, *others = re.findall(r'<div class="fragment answer">(.*?)</div>', html, re.S)
+    assert "Because $y = x$." in answer and "<li>so</li>" in answer and others == []
+    in_slides, _, notes = html[html.index("Why?") :].partition('<aside class="notes">')
+    steps = in_slides.split('class="fragment')
+    assert ["run_that_answers" in step for step in steps] == [False, False, True], "before the answer, it would give it"
+    assert "<details>" not in in_slides and "Say that" in notes and "Answer</summary>" in notes
+    page, _ = HTMLExporter().from_filename(str(chapter))
+    assert re.search(
+        r"<details><summary>Answer</summary>\s*<p>Because \$y = x\$\.</p>.*?<li>so</li>.*?</details>", page, re.S
+    )
 
 
 def test_slides_without_vendored_scripts_ask_the_network(chapter, tmp_path):
@@ -317,6 +353,6 @@ def test_overfull_slides_are_found(chapter, tmp_path, chromium):
         pytest.skip("reveal.js and MathJax are not in build/vendor; `make slides` fetches them")
     with chromium_browser(chromium) as browser:
         found = slides.measure(slides.convert(chapter, tmp_path, scripts), browser)
-    assert [title for title, _, _ in found] == ["3.1 Tall", "3.2 Wide"]
+    assert [title for title, _, _ in found] == ["4.1 Tall", "4.2 Wide"]
     (_, tall, narrow), (_, short, wide) = found
     assert tall > 100 and narrow == 0 and short == 0 and wide > 100

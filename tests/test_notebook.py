@@ -12,6 +12,7 @@ from nbconvert.filters import markdown2html
 
 from course_utils import datasets, notebook
 from course_utils.notebook import Profile, Table, WrongProfile, profile, show, show_source
+from course_utils.scratch import conv2d
 
 
 class Unreachable:
@@ -108,7 +109,9 @@ def test_source_is_highlighted_and_stands_as_it_is():
     assert repr(shown).startswith("def show(") and "\n\n\nclass Table:" in repr(shown)
     html = markdown2html(shown._repr_markdown_())
     assert 'class="k"' in html and "namespace" in html
-    assert len(shown._repr_markdown_()) < len(repr(shown)) + 20, "no style sheet comes with each cell"
+    assert len(shown._repr_markdown_()) < len(repr(shown)) + 99, "no style sheet comes with each cell"
+    assert "monospace" in html.partition("<pre>")[0], "nbconvert has no font of its own for it"
+    assert "    x, weight, bias, stride, padding, dilation = _arguments(\n        x," in repr(show_source(conv2d))
 
 
 def test_source_with_a_fence_in_it_stays_one_block():

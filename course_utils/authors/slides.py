@@ -12,9 +12,14 @@ from nbconvert.exporters import SlidesExporter
 
 from course_utils import files
 from course_utils.authors.record import WIDGET, read
+from course_utils.figures.style import COLORS
 
 WIDTH, HEIGHT = 1280, 720
 SHOWING = r"show|show_source|Table|explore_\w+"  # calls that are not on a slide, only what they show
+
+# A folded answer becomes a fragment, open. By way of comments: nbconvert, as it embeds images, closes a tag at once.
+FOLDED = {r"<details>\s*<summary>Answer</summary>": "<!-- answer -->", "</details>": "<!-- end of answer -->"}
+OPENED = {"<!-- answer -->": '<div class="fragment answer">', "<!-- end of answer -->": "</div>"}
 
 # What a page loads, from npm: package and version, and the files of it that are kept. On the network: below CDN.
 PACKAGES = {"reveal.js@5.2.1": ["dist", "plugin/notes"], "mathjax@3.2.2": ["es5/tex-svg.js"]}
@@ -22,7 +27,8 @@ CDN = "https://cdn.jsdelivr.net/npm"
 
 # nbconvert's slides, with these changes: no require.js, jquery or mermaid; MathJax 3, whose SVG has the right size
 # also on a slide that is still hidden; larger type; slides begin at the top.
-TEMPLATE = r"""{%- extends 'index.html.j2' -%}
+TEMPLATE = (
+    r"""{%- extends 'index.html.j2' -%}
 {%- block html_head_js -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}
 <script>
@@ -55,6 +61,10 @@ TEMPLATE = r"""{%- extends 'index.html.j2' -%}
   .reveal .slides mjx-container svg { max-width: none; }
   .reveal .slides img { margin: 0; zoom: 1.25; }
   .reveal .slides .highlight { margin: 0; }
+  .reveal .slides figure, .reveal .slides figcaption p { margin-inline: auto !important; text-align: center; }
+  .reveal .slides .answer { border-left: 4px solid """
+    + COLORS["blue"]
+    + r"""; margin: 0.4em 0; padding-left: 14px; }
 </style>
 {%- endblock -%}
 {%- block footer_js -%}
@@ -74,6 +84,7 @@ TEMPLATE = r"""{%- extends 'index.html.j2' -%}
 </script>
 {%- endblock -%}
 """
+)
 
 # Shows every slide in turn and measures it: what is taller than the slide, and what is cut off at its right edge.
 MEASURE = """async ([width, height]) => {
@@ -135,6 +146,25 @@ def _without_showing(source):
     return "\n".join(lines).strip("\n")
 
 
+def _prepare(notebook):
+    """Leave of a chapter, in place, what an audience sees: no plumbing, no widgets; answers on the next key, open."""
+    asked = False  # a question stands on this slide: what comes behind its answer appears on a key of its own
+    for cell in notebook.cells:
+        mark = cell.metadata.get("slideshow", {}).get("slide_type", "-")
+        if mark in ("slide", "subslide", "fragment"):
+            asked = False
+        elif asked and mark == "-":
+            cell.metadata["slideshow"], asked = {"slide_type": "fragment"}, False
+        if cell.cell_type == "code":
+            cell.source = "" if "hide-input" in cell.metadata.get("tags", []) else _without_showing(cell.source)
+            cell.metadata["transient"] = {"remove_source": not cell.source}
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+        elif mark not in ("notes", "skip"):  # which the audience does not see
+            asked = asked or "<details>" in cell.source
+            for folded, comment in FOLDED.items():
+                cell.source = re.sub(folded, comment, cell.source)
+
+
 def convert(path, out, scripts=None):
     """Write the slides of a chapter to `out`/NN_topic.html and return its path.
 
@@ -145,11 +175,7 @@ def convert(path, out, scripts=None):
     if path.resolve().parent.name in ("solutions", "exercises"):
         raise ValueError(f"{path}: slides are made of chapters only, so that no solution gets into them")
     notebook = read(path)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.source = _without_showing(cell.source)
-            cell.metadata["transient"] = {"remove_source": not cell.source}
-            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+    _prepare(notebook)
     names = {package.partition("@")[0]: package for package in PACKAGES}
     if scripts:
         base = Path(os.path.relpath(scripts, out)).as_posix()
@@ -168,6 +194,8 @@ def convert(path, out, scripts=None):
     )
     resources = {"metadata": {"name": path.stem, "path": str(path.parent)}, "scripts": places}
     html, _ = exporter.from_notebook_node(notebook, resources)
+    for comment, opened in OPENED.items():
+        html = html.replace(comment, opened)
     page = out / f"{path.stem}.html"
     files.write(page, html)
     return page

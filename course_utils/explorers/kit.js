@@ -39,19 +39,19 @@ function element(name, parent, properties = {}) {
   return made;
 }
 
-/** A slider of whole numbers; returns a function that sets its value and its bounds from outside. */
-function slider(name, value, [least, most], changed) {
+/** A slider of whole numbers, shown as `worded(value)`; returns a function that sets value and bounds from outside. */
+function slider(name, value, [least, most], changed, worded = String) {
   const label = element("label", sliders, { className: "slider" });
   element("span", label, { textContent: name.replace("_", " ") });
   const input = element("input", label, { type: "range", name, min: least, max: most, value });
-  const output = element("output", label, { textContent: value });
+  const output = element("output", label, { textContent: worded(value) });
   input.addEventListener("input", () => {
-    output.textContent = input.value;
+    output.textContent = worded(input.value);
     changed(Number(input.value));
   });
   return (value, [least, most] = [input.min, input.max]) => {
     Object.assign(input, { min: least, max: most, value });
-    output.textContent = input.value;
+    output.textContent = worded(input.value);
   };
 }
 

@@ -1,4 +1,4 @@
-"""Pictures of whole networks: their stages, and what each layer costs."""
+"""Pictures of whole networks: their stages, their layers and the paths around them, what each layer costs."""
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -75,3 +75,35 @@ def costs(layers, title):
         axis.set_xlim(0, max(shares) * 1.15)
     axes[0].invert_yaxis()
     return figure
+
+
+def diagram(rows, around=()):
+    """SVG: layers from left to right, each as high as its maps (logarithmic), and the paths that go around some.
+
+    rows: of an `inspection.Summary`, in their order; around: (beginning of the names of the layers that a path goes
+    around, whether it is dashed) each.
+    """
+    pitch, base, high = min(40, 1000 / len(rows)), 190, 100
+    largest = max(row.shape[-1] for row in rows if len(row.shape) == 3)
+    parts, places, groups = [], {}, {}
+    for i, row in enumerate(rows):
+        x, maps = 32 + i * pitch, len(row.shape) == 3
+        height = 18 + (high - 18) * np.log2(row.shape[-1]) / np.log2(largest) if maps else 18
+        color = COLORS["sky" if maps else "orange"]
+        parts.append(svg.box(x, base - height, 0.62 * pitch, height, COLORS["ink"], 1, color, 0.5, "layer"))
+        places[row.name] = x, height
+        groups.setdefault(row.shape, []).append(x)
+    for shape, xs in groups.items():
+        left, right = xs[0], xs[-1] + 0.62 * pitch
+        parts.append(svg.line(left, base + 10, right, base + 10, COLORS["grey"], 2))
+        count = f"{len(xs)} layers" if len(xs) > 1 else "1"
+        for y, line in ((base + 28, count), (base + 46, " × ".join(map(str, shape)))):
+            parts.append(svg.text((left + right) / 2, y, line, 13))
+    for prefix, dashed in around:
+        inside = [place for name, place in places.items() if name.startswith(prefix)]
+        left, right = inside[0][0] - 0.19 * pitch, inside[-1][0] + 0.81 * pitch
+        top = base - max(height for _, height in inside) - 16
+        ends = f"M{left:.1f} {base - 6}V{top:.1f}H{right:.1f}V{base - 6}"
+        dash = ' stroke-dasharray="4 3"' if dashed else ""
+        parts.append(f'<path d="{ends}" fill="none" stroke="{COLORS["blue"]}" stroke-width="2" class="around"{dash}/>')
+    return svg.picture(64 + len(rows) * pitch, base + 58, *parts)

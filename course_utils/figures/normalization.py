@@ -15,7 +15,6 @@ OF = {
 }
 # And so does a kind of network.
 NETWORK = {"plain": COLORS["red"], "plain × 4": COLORS["purple"], "batch norm": COLORS["blue"]}
-NETWORK |= {"layer norm": COLORS["green"]}
 
 
 def graph():

@@ -75,23 +75,6 @@ def sweep(results):
     return figure
 
 
-def confusion(matrix, classes):
-    """Figure: a confusion matrix of counts, true classes in rows; the diagonal pale, so that mistakes stand out."""
-    matrix = np.asarray(matrix)
-    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
-    figure, axes = plt.subplots(figsize=(4.7, 4.0))
-    axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(1, wrong.max()))
-    for row, column in zip(*np.nonzero(matrix), strict=True):
-        dark = row != column and wrong[row, column] > 0.6 * wrong.max()
-        colour = COLORS["grey"] if row == column else "white" if dark else COLORS["ink"]
-        axes.text(column, row, matrix[row, column], ha="center", va="center", fontsize=9, color=colour)
-    names = [str(name) for name in classes]
-    axes.set(xticks=range(len(names)), yticks=range(len(names)), xlabel="predicted class", ylabel="true class")
-    axes.set_xticklabels(names, rotation=0 if max(map(len, names)) < 3 else 60)
-    axes.set_yticklabels(names)
-    return figure
-
-
 def mistakes(images, labels, predictions, classes, columns=8, notes=None):
     """Figure: images (N x H x W, or N x H x W x 3) each under "true → predicted", and a note under that."""
     rows = max(1, -(-len(images) // columns))

@@ -46,14 +46,24 @@ def _alone(root: Path) -> Iterator[Path]:
         yield work
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file; a notebook is signed first, else JupyterLab strips SVG and widgets from its stored outputs."""
-    if source.suffix == ".ipynb":
+def _copy(path: Path, root: Path, target: Path) -> None:
+    """Copy `path` of notebooks/ to `target`, a chapter without its outputs: a prediction comes before a result.
+
+    A notebook is signed first, else JupyterLab strips SVG and widgets from the outputs that it has.
+    """
+    content: str | bytes = (root / "notebooks" / path).read_bytes()
+    if path.suffix == ".ipynb":
         import nbformat
         from nbformat.sign import NotebookNotary
 
-        NotebookNotary().sign(nbformat.read(source, as_version=4))
-    write(target, source.read_bytes())
+        notebook = nbformat.reads(content.decode(), as_version=4)
+        if path.parent == Path():  # a chapter; exercises say how far they are
+            for cell in notebook.cells:
+                if cell.cell_type == "code":
+                    cell.outputs, cell.execution_count = [], None
+            content = nbformat.writes(notebook) + "\n"
+        NotebookNotary().sign(notebook)
+    write(target, content)
 
 
 def populate(root: Path = ROOT) -> list[Path]:
@@ -65,7 +75,7 @@ def populate(root: Path = ROOT) -> list[Path]:
     with _alone(root) as work:
         new = [path for path in files if not os.path.lexists(work / path)]
         for path in new:
-            _copy(root / "notebooks" / path, work / path)
+            _copy(path, root, work / path)
     return new
 
 
@@ -88,7 +98,7 @@ def fresh(chapter: str, root: Path = ROOT) -> list[Path]:
                 while os.path.lexists(target):
                     count += 1
                     target = target.with_name(f"{path.stem} (fresh{f' {count}' if count > 1 else ''}).ipynb")
-                _copy(root / "notebooks" / path, target)
+                _copy(path, root, target)
                 copies.append(target.relative_to(work))
     return copies
 

@@ -259,7 +259,7 @@ def start(source):
 def test_processes_at_once_wait_for_each_other_and_fetch_once(mirror):
     finding.CACHE.mkdir()
     with FileLock(finding.CACHE / ".lock"):
-        several = [start(program("fashion-mnist")) for _ in range(3)]
+        several = [start(program("fashion-mnist")) for _ in range(2)]
         for process in several:
             assert process.stderr.readline() == "another process is fetching data: waiting for it\n"
     for process in several:

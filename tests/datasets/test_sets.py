@@ -10,48 +10,6 @@ from course_utils import datasets
 from course_utils.figures.datasets import sheet
 
 ROOT = Path(__file__).resolve().parents[2]
-EMBEDDED = {  # channels and side, and how many are in each split
-    "mnist-mini": ((1, 28, 28), (4500, 500, 1000)),
-    "digits": ((1, 32, 32), (1295, 143, 359)),
-    "shapes": ((3, 32, 32), (4500, 500, 1000)),
-    "shapes-96": ((3, 96, 96), (4500, 500, 1000)),
-    "compounds": ((3, 96, 96), (2250, 250, 500)),
-}
-
-
-@pytest.fixture(scope="module", params=EMBEDDED)
-def parts(request):
-    """The three splits of an embedded set; each set is made once."""
-    return [datasets.load(request.param, split) for split in datasets.SPLITS]
-
-
-def test_an_embedded_set_fits_its_description(parts):
-    name = parts[0].name
-    shape, counts = EMBEDDED[name]
-    for data, split, count in zip(parts, datasets.SPLITS, counts, strict=True):
-        assert (data.name, data.split, len(data)) == (name, split, count)
-        assert data.images.dtype == torch.uint8 and data.images.shape == (count, *shape)
-        assert data.labels.dtype == torch.int64 and data.labels.shape == (count,)
-        assert set(data.labels.tolist()) == set(range(len(data.classes)))
-        assert (data.mean, data.std) == (parts[0].mean, parts[0].std)
-    if shape[-1] < 96:  # or it takes a gigabyte
-        std, mean = torch.std_mean(parts[0].images.double() / 255, (0, 2, 3), correction=0)
-        torch.testing.assert_close(torch.tensor(parts[0].mean).double(), mean, rtol=0, atol=1e-6)
-        torch.testing.assert_close(torch.tensor(parts[0].std).double(), std, rtol=0, atol=1e-6)
-
-
-def test_no_image_is_in_two_splits(parts):
-    seen = [{image.numpy().tobytes() for image in data.images} for data in parts]
-    assert [len(images) for images in seen] == [len(data) for data in parts]  # nor twice in one
-    assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
-
-
-def test_the_card_of_an_embedded_set_gives_what_is_measured(parts):
-    card = (ROOT / "data" / "cards" / f"{parts[0].name}.md").read_text("utf-8")
-    assert all(f"{len(data):,} {data.split}" in card for data in parts)
-    card = " ".join(card.split())
-    assert "ean " + ", ".join(f"{value:.4f}" for value in parts[0].mean) in card
-    assert "standard deviation " + ", ".join(f"{value:.4f}" for value in parts[0].std) in card
 
 
 def test_embedded_sets_read_no_folder_and_no_network(monkeypatch):

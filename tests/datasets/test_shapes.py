@@ -1,4 +1,7 @@
-"""The drawn sets: only form tells the classes apart, and the parts are what the images show."""
+"""The drawn sets: only form tells the classes apart, and the parts are what the images show.
+
+In the order of the sets, for only the last one that was drawn is kept.
+"""
 
 import numpy as np
 import pytest
@@ -21,6 +24,27 @@ def test_split(request):
     return datasets.load(request.param, "test"), datasets.parts(request.param, "test")
 
 
+def first(test_split):
+    """Of 400 of its images, the pixels as integers, and the maps of their parts: enough, and large enough."""
+    data, parts = test_split
+    return data.images[:400].int(), parts.maps[:400]
+
+
+def spread(images, mask):
+    """The largest difference between the values of a channel inside the mask of each image, where it has a pixel."""
+    inside = mask.flatten(1)[:, None]
+    pixels = images.int().flatten(2)
+    low, high = pixels.masked_fill(~inside, 255).amin(2), pixels.masked_fill(~inside, 0).amax(2)
+    return (high - low).amax(1)[inside.any(2)[:, 0]]
+
+
+def eroded(mask):
+    """The mask without its border: the pixels that have no other within two pixels, within one in a small image."""
+    width = mask.shape[-1] // 32 // 3 + 1
+    other = F.pad((~mask).float(), (width,) * 4, value=1.0)
+    return F.max_pool2d(other, 2 * width + 1, 1) < 0.5
+
+
 def test_shapes_say_nothing_to_a_model_that_cannot_see_form():
     """Ten classes: 10% is chance. Pixels through a linear model, class means, colours alone: none gets to 16%."""
     from sklearn.linear_model import RidgeClassifier
@@ -32,6 +56,56 @@ def test_shapes_say_nothing_to_a_model_that_cannot_see_form():
         assert model.fit(x, train.labels).score(x_test, test.labels) < 0.16
     color, color_test = (torch.cat(torch.std_mean(d.images / 255, (2, 3)), 1).numpy() for d in (train, test))
     assert RidgeClassifier().fit(color, train.labels).score(color_test, test.labels) < 0.16
+
+
+@pytest.mark.parametrize("split", datasets.SPLITS)
+def test_the_parts_come_in_the_order_of_the_images(split):
+    """A bar has one colour: of an image's pixels where its own map has a bar, noise of 12 apart, all are equal."""
+    data, parts = datasets.load("shapes", split), datasets.parts("shapes", split)
+    own, others = spread(data.images, parts.maps == 1), spread(data.images, parts.maps.roll(1, 0) == 1)
+    assert own.max() <= 24 and others.float().mean() > 100
+
+
+def test_a_caller_cannot_change_what_is_drawn_next():
+    first = datasets.parts("shapes", "test")
+    before = first.maps.clone()
+    first.maps.zero_()
+    datasets.load("shapes", "test").images.zero_()
+    assert datasets.parts("shapes", "test").maps.equal(before)
+    assert datasets.load("shapes", "test").images.any()
+
+
+def test_the_parts_have_names_and_fit_the_images(test_split):
+    data, parts = test_split
+    assert parts.names == PARTS[data.name]
+    assert parts.maps.dtype == torch.uint8 and parts.maps.shape == (len(data), *data.images.shape[2:])
+    assert parts.maps.unique().tolist() == list(range(len(parts.names)))
+
+
+def test_each_part_has_its_colours(test_split):
+    """A bar has one colour, a figure two near ones; noise of 12 either way. Where parts meet, pixels may be mixed."""
+    images, maps = first(test_split)
+    for part, two in [(1, 0), *((part, 28) for part in range(2, maps.max() + 1))]:
+        inside = eroded(maps == part)
+        assert inside.flatten(1).any(1).float().mean() > 0.25
+        assert spread(images, inside).max() <= 24 + two
+
+
+def test_a_figure_is_well_apart_from_its_ground(test_split):
+    data, parts = test_split
+    images, maps = first(test_split)
+    least = 144 - 28 - (96 + 28) if data.name == "compounds" else 96 - 2 * 28
+    for part in range(2, len(parts.names)):
+        means, seen = [], True
+        for number in (0, part):
+            mask = eroded(maps == number)[:, None]
+            seen = (mask.sum((1, 2, 3)) >= 9) & seen
+            means.append((images * mask).sum((2, 3)) / mask.sum((2, 3)).clamp(min=1))
+        difference = (means[1] - means[0])[seen]
+        assert seen.float().mean() > 0.7
+        if data.name == "compounds":  # lighter than the ground in every channel, but for textures
+            assert difference.min() > least - 5
+        assert difference.abs().amax(1).min() > max(least, 30) - 5
 
 
 def test_compounds_say_nothing_by_their_body():
@@ -46,62 +120,6 @@ def test_compounds_say_nothing_by_their_body():
         labels.append(data.labels)
     for (x, x_test), most in ((bodies, 0.27), (images, 0.36)):
         assert RidgeClassifier(alpha=100).fit(x, labels[0]).score(x_test, labels[1]) < most
-
-
-def test_the_parts_have_names_and_fit_the_images(test_split):
-    data, parts = test_split
-    assert parts.names == PARTS[data.name]
-    assert parts.maps.dtype == torch.uint8 and parts.maps.shape == (len(data), *data.images.shape[2:])
-    assert parts.maps.unique().tolist() == list(range(len(parts.names)))
-
-
-@pytest.mark.parametrize("split", datasets.SPLITS)
-def test_the_parts_come_in_the_order_of_the_images(split):
-    """A bar has one colour: of an image's pixels where its own map has a bar, noise of 12 apart, all are equal."""
-    data, parts = datasets.load("shapes", split), datasets.parts("shapes", split)
-    own, others = spread(data, parts.maps == 1), spread(data, parts.maps.roll(1, 0) == 1)
-    assert own.max() <= 24 and others.float().mean() > 100
-
-
-def spread(data, mask):
-    """The largest difference between the values of a channel inside the mask of each image, where it has a pixel."""
-    inside = mask.flatten(1)[:, None]
-    pixels = data.images.flatten(2).int()
-    low, high = pixels.masked_fill(~inside, 255).amin(2), pixels.masked_fill(~inside, 0).amax(2)
-    return (high - low).amax(1)[inside.any(2)[:, 0]]
-
-
-def test_each_part_has_its_colours(test_split):
-    """A bar has one colour, a figure two near ones; noise of 12 either way. Where parts meet, pixels may be mixed."""
-    data, parts = test_split
-    for part, two in [(1, 0), *((part, 28) for part in range(2, len(parts.names)))]:
-        inside = eroded(parts.maps == part)
-        assert inside.flatten(1).any(1).float().mean() > 0.25
-        assert spread(data, inside).max() <= 24 + two
-
-
-def eroded(mask):
-    """The mask without its border: the pixels that have no other within two pixels, within one in a small image."""
-    width = mask.shape[-1] // 32 // 3 + 1
-    other = F.pad((~mask).float(), (width,) * 4, value=1.0)
-    return F.max_pool2d(other, 2 * width + 1, 1) < 0.5
-
-
-def test_a_figure_is_well_apart_from_its_ground(test_split):
-    data, parts = test_split
-    pixels = data.images.float()
-    least = 144 - 28 - (96 + 28) if data.name == "compounds" else 96 - 2 * 28
-    for part in range(2, len(parts.names)):
-        means, seen = [], True
-        for number in (0, part):
-            mask = eroded(parts.maps == number)[:, None]
-            seen = (mask.sum((1, 2, 3)) >= 9) & seen
-            means.append((pixels * mask).sum((2, 3)) / mask.sum((2, 3)).clamp(min=1))
-        difference = (means[1] - means[0])[seen]
-        assert seen.float().mean() > 0.7
-        if data.name == "compounds":  # lighter than the ground in every channel, but for textures
-            assert difference.min() > least - 5
-        assert difference.abs().amax(1).min() > max(least, 30) - 5
 
 
 def test_a_whole_figure_is_in_sight():
@@ -141,15 +159,6 @@ def test_the_same_scenes_are_drawn_finer_at_96():
     shrunk = large[0].reshape(40, 3, 32, 3, 32, 3).mean((3, 5))
     assert np.abs(shrunk - small[0]).mean() < 10  # noise, edges, textures; other scenes are some 80 apart
     assert (large[2][:, 1::3, 1::3] == small[2]).mean() > 0.97
-
-
-def test_a_caller_cannot_change_what_is_drawn_next():
-    first = datasets.parts("shapes", "test")
-    before = first.maps.clone()
-    first.maps.zero_()
-    datasets.load("shapes", "test").images.zero_()
-    assert datasets.parts("shapes", "test").maps.equal(before)
-    assert datasets.load("shapes", "test").images.any()
 
 
 def test_parts_of_what_was_not_drawn():

@@ -4,6 +4,7 @@ Explorers that live in the page are in test_kit_in_browser.py.
 """
 
 import statistics
+import symtable
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ from course_utils.authors import slides
 from course_utils.authors.record import WIDGET, write
 
 CHAPTERS = sorted(FOLDER.glob("[0-9]*.ipynb"))
-WITH_PANEL = [
-    path
-    for path in CHAPTERS
-    if any(WIDGET in output.get("data", {}) for cell in code(read(path)) for output in cell.outputs)
-]
+
+
+def has_panel(cell):
+    return any(WIDGET in output.get("data", {}) for output in cell.outputs)
+
+
+WITH_PANEL = [path for path in CHAPTERS if any(map(has_panel, code(read(path))))]
 SMALL = """
 import ipywidgets as widgets
 live, dead, view = widgets.IntSlider(description="live"), widgets.IntSlider(description="dead"), widgets.HTML()
@@ -43,22 +46,60 @@ def lab(chromium, folder):
         yield lab
 
 
-@pytest.mark.parametrize("path", WITH_PANEL, ids=lambda path: path.stem)
-def test_every_slider_changes_the_picture(path, lab, folder):
-    page = lab.open(path)
-    assert all(alt and width for alt, width in page.pictures()), "what is stored shows before anything is run"
+def names(source):
+    """The names that a cell binds, and those that it reads, all of the notebook's own level."""
+    scopes = [symtable.symtable(source, "cell", "exec")]
+    bound = {symbol.get_name() for symbol in scopes[0].get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    for scope in scopes:
+        scopes += scope.get_children()
+    symbols = [symbol for scope in scopes for symbol in scope.get_symbols() if symbol.is_global()]
+    return bound, {symbol.get_name() for symbol in symbols if symbol.is_referenced()}
+
+
+def panels(path):
+    """The cells of a chapter's panels, and of its others those that bind a name that a panel needs."""
+    needed, kept = set(), []
+    for cell in reversed(code(read(path))):
+        bound, used = names(cell.source)
+        if has_panel(cell) or bound & needed:
+            kept.insert(0, cell)
+            needed = (needed | used) - bound
+    return kept
+
+
+@pytest.fixture(scope="module")
+def page(lab, folder):
+    """The panels of all chapters in one notebook, which was run."""
+    cells = [new_code_cell(cell.source, id=f"{path.stem}-{cell.id}") for path in WITH_PANEL for cell in panels(path)]
+    write(new_notebook(cells=cells), folder / "panels.ipynb")
+    page = lab.open(folder / "panels.ipynb")
     page.run_all()
     assert page.errors() == []
-    assert page.explorers(), "the chapter has no explorer"
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("path", WITH_PANEL, ids=lambda path: path.stem)
+def test_every_slider_changes_the_picture(path, page, folder):
+    owners = [owner for owner in WITH_PANEL for cell in code(read(owner)) if has_panel(cell)]
+    explorers = [explorer for owner, explorer in zip(owners, page.explorers(), strict=True) if owner == path]
     times = []
-    for number, explorer in enumerate(page.explorers()):
+    for number, explorer in enumerate(explorers):
         for slider in range(explorer.locator(".widget-slider").count()):
             times += page.move(explorer, slider)
             assert None not in times, f"explorer {number}: a key on slider {slider} did not change the picture"
         explorer.screenshot(path=folder / f"{path.stem}-{number}.png")
     assert page.errors() == []
-    page.close()
     print(f"\nkey to picture: median {statistics.median(times):.0f} ms of {len(times)}; screenshots in {folder}")
+
+
+def test_a_whole_chapter_shows_its_pictures_and_runs(lab):
+    """As a learner opens it. Of the others, nbval runs all cells, and a static page shows the pictures."""
+    page = lab.open(CHAPTERS[0])
+    assert all(alt and width for alt, width in page.pictures()), "what is stored shows before anything is run"
+    page.run_all()
+    assert page.errors() == [] and page.explorers()
+    page.close()
 
 
 def test_a_dead_slider_and_an_error_are_noticed(lab, folder):

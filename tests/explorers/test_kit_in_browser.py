@@ -30,11 +30,11 @@ SET = """(settings) => settings.map((setting) => {
   for (const name of ["image", "channels", "kernel"])
     input(name).find((one) => one.value === String(setting[name])).click();
   for (const name of ["size", "kernel_size", "stride", "padding", "dilation"]) {
+    if (input(name)[0].value === String(setting[name])) continue;
     input(name)[0].value = setting[name];
     input(name)[0].dispatchEvent(new Event("input"));
   }
-  for (const [c, plane] of shown.refused ? [] : setting.turned.entries())
-    plane.forEach((row, k) => row.forEach((halves, l) => turn(halves, c, k, l)));
+  for (const place of shown.refused ? [] : setting.turned) turn(...place);
   draw({bias: setting.bias});
   if (!shown.refused) drawMarks({output: setting.output.map((i) => i % shown.outputs.length), pixel: null});
   const look = {output: state.output, sums: shown.sums, equation: shown.equation, products: shown.products};
@@ -103,9 +103,9 @@ def drawn(draw):
     setting = {name: draw.randint(*bounds) for name, bounds in explorer.BOUNDS.items()}
     setting |= {"image": image, "channels": draw.choice([1, 3]), "size": draw.randint(*explorer.SIZES[image])}
     setting["kernel"] = draw.choice([*explorer.KERNELS, "your own"])
-    turned = range(setting["channels"] if setting["kernel"] == "your own" else 0)
-    side = range(setting["kernel_size"])
-    setting["turned"] = [[[draw.randint(-6, 6) for _ in side] for _ in side] for _ in turned]
+    turned = range(4 if setting["kernel"] == "your own" else 0)  # weights, by halves: (steps, channel, row, column)
+    ends = setting["channels"], setting["kernel_size"], setting["kernel_size"]
+    setting["turned"] = [(draw.randint(-6, 6), *map(draw.randrange, ends)) for _ in turned]
     setting["bias"] = draw.randint(-9, 9)
     setting["output"] = [draw.randrange(40), draw.randrange(40)]
     setting["pixel"] = [draw.randrange(-setting["padding"], setting["size"] + setting["padding"]) for _ in range(2)]

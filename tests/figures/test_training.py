@@ -49,14 +49,6 @@ def test_sweep_frames_the_best_of_each_row():
     assert framed == ["60", "90"]
 
 
-def test_confusion_colours_mistakes_only():
-    figure = draw.confusion(np.array([[8, 2], [0, 9]]), ("cat", "dog"))
-    axes = figure.axes[0]
-    assert axes.images[0].get_array().tolist() == [[0, 2], [0, 0]]
-    assert sorted(text.get_text() for text in axes.texts) == ["2", "8", "9"]
-    assert axes.get_ylabel() == "true class"
-
-
 def test_mistakes_say_true_and_predicted():
     figure = draw.mistakes(np.zeros((2, 8, 8)), [0, 1], [1, 0], ("cat", "dog"), columns=3, notes=["1 of 3", "3 of 3"])
     titles = [axes.get_title() for axes in figure.axes]

@@ -25,7 +25,9 @@ CHAPTER = "06_convolution_arithmetic.ipynb"
 
 def notebook(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
-    cells = [nbformat.v4.new_markdown_cell(text, id="text"), nbformat.v4.new_code_cell("1 + 1", id="code")]
+    shown = nbformat.v4.new_output("stream", text="2\n")
+    code = nbformat.v4.new_code_cell("print(1 + 1)", id="code", execution_count=1, outputs=[shown])
+    cells = [nbformat.v4.new_markdown_cell(text, id="text"), code]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
 
 
@@ -132,6 +134,16 @@ def test_copies_are_trusted(root):
     assert not NotebookNotary().check_signature(copy)
 
 
+def test_chapters_come_without_outputs_and_else_as_they_are(root):
+    for copy in (lambda: workspace.populate(root), lambda: workspace.fresh("06", root)):
+        copy()
+    expected = nbformat.read(root / "notebooks" / CHAPTER, as_version=4)
+    expected.cells[1].outputs, expected.cells[1].execution_count = [], None
+    for name in (CHAPTER, CHAPTER.replace(".", " (fresh).")):
+        assert nbformat.read(root / "work" / name, as_version=4) == expected
+        assert (root / "work" / name).read_text().endswith("}\n")
+
+
 def test_what_is_no_notebook_is_copied_too_however_deep_it_lies(root):
     picture = root / "notebooks/pictures/small/x.svg"
     picture.parent.mkdir(parents=True)
@@ -150,7 +162,9 @@ def test_fresh_copies_stand_beside_the_old(root):
             f"exercises/{stem}{suffix}.ipynb",
         ]
     assert (root / "work" / CHAPTER).read_text() == "mine"
-    assert (root / "work" / f"{stem} (fresh).ipynb").read_text() == (root / "notebooks" / CHAPTER).read_text()
+    exercises = root / f"work/exercises/{stem} (fresh).ipynb"
+    assert exercises.read_bytes() == (root / f"notebooks/exercises/{CHAPTER}").read_bytes()
+    assert nbformat.read(root / "work" / f"{stem} (fresh).ipynb", as_version=4).cells[0].source == "# version 1"
 
 
 def test_fresh_takes_the_plain_name_where_it_is_free(root):

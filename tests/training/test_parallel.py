@@ -44,8 +44,11 @@ ASIDE = [*AUGMENTED, *settings(average="aside", average_every=2)]
 LOOKAHEAD = [*AUGMENTED, *settings(average="lookahead", average_every=2, optimizer="adamw", learning_rate=0.002)]
 
 
-@pytest.mark.parametrize("words", [PLAIN, ASIDE, LOOKAHEAD], ids=["plain", "aside", "lookahead"])
-@pytest.mark.parametrize(("precision", "most"), [("float32", 1e-6), ("float64", 1e-9)])
+@pytest.mark.parametrize(
+    ("words", "precision", "most"),
+    [(PLAIN, "float32", 1e-6), (PLAIN, "float64", 1e-9), (ASIDE, "float64", 1e-9), (LOOKAHEAD, "float64", 1e-9)],
+    ids=["plain-float32", "plain", "aside", "lookahead"],
+)
 def test_two_and_four_processes_give_the_weights_of_one(tmp_path, words, precision, most):
     words = [*words, "--precision", precision]
     alone = trained(tmp_path / "1", 1, *words)

@@ -1,0 +1,197 @@
+"""Pictures of chapter 13: losses by depth, gradients, steps and paths of plain and of residual networks."""
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from course_utils.figures import svg
+from course_utils.figures.grid import heading, words
+from course_utils.figures.style import COLORS
+
+KINDS = {"plain": COLORS["red"], "residual": COLORS["blue"]}
+GREY = COLORS["grey"]
+
+
+def _color(name):
+    """The colour of a network, by the first word of its name."""
+    return KINDS[name.split()[0].rstrip(",")]
+
+
+def depths(panels, ylabel):
+    """Figure: a quantity by the number of layers, a panel for each title, each run a dot, the means joined by a line.
+
+    panels: title -> network -> number of layers -> one value a run; a network's name begins with plain or residual.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.2), sharey=True, squeeze=False)
+    for ax, (title, networks) in zip(axes[0], panels.items(), strict=True):
+        for name, runs in networks.items():
+            color, style = _color(name), "--" if "," in name else "-"
+            for place, values in enumerate(runs.values()):
+                ax.plot([place] * len(values), values, "o", color=color, alpha=0.6, markersize=7)
+            means = [np.mean(values) for values in runs.values()]
+            ax.plot(range(len(runs)), means, style, color=color)
+            ax.annotate(name, (len(runs) - 1, means[-1]), (10, 0), textcoords="offset points", va="center")
+        layers = [f"{n} layers" for n in next(iter(networks.values()))]
+        ax.set(title=title, xticks=range(len(layers)), xticklabels=layers, xlim=(-0.3, len(layers) - 0.2))
+        ax.set_ylim(bottom=0)
+    axes[0, 0].set_ylabel(ylabel)
+    return figure
+
+
+def gradients(norms):
+    """Figure: the size of the gradient at each place of a network, logarithmic; from the image on the left to the loss.
+
+    norms: network -> seeds x places, each row relative to its last place.
+    """
+    figure, ax = plt.subplots(figsize=(8, 3.6))
+    for name, seeds in norms.items():
+        ax.semilogy(np.transpose(seeds), "o-", color=_color(name), markersize=2.5, linewidth=1.2)
+        start = np.exp(np.mean(np.log([values[0] for values in seeds])))
+        ax.annotate(name, (0, start), (-10, 0), textcoords="offset points", ha="right", va="center")
+    ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
+    longest = max(len(values) for seeds in norms.values() for values in seeds)
+    ax.set(xlim=(-0.22 * longest, longest - 0.5), xlabel="place: behind the first layer (0) and behind each block")
+    ax.set_ylabel("gradient, relative to the last place")
+    return figure
+
+
+def promises(panels, lengths):
+    """Figure: the change of the loss along the gradient, a panel for each network; dashed: what the slope promises.
+
+    panels: network -> (changes, promised), each seeds x lengths; lengths: of the step, relative to the weights.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.3), sharey=True)
+    for ax, (name, (changes, promised)) in zip(axes, panels.items(), strict=True):
+        for change, promise in zip(changes, promised, strict=True):
+            ax.semilogx(lengths, promise, "--", color=GREY, linewidth=1)
+            ax.semilogx(lengths, change, "o-", color=_color(name), linewidth=1.3, markersize=4)
+        ax.axhline(0, color=COLORS["ink"], linewidth=0.8)
+        ax.set(title=name, xlabel="length of the step / length of the weights", ylim=(-1.6, 0.5))
+    axes[0].set_ylabel("change of the loss")
+    axes[0].annotate("promised", (0.03, 0.06), xycoords="axes fraction", color=GREY)
+    return figure
+
+
+def sizes(ratios):
+    """Figure: how large F(x) is beside x, block by block. ratios: label -> one value a block."""
+    figure, axes = plt.subplots(1, len(ratios), figsize=(4.6 * len(ratios), 3), sharey=True, squeeze=False)
+    for ax, (label, values) in zip(axes[0], ratios.items(), strict=True):
+        ax.bar(range(1, len(values) + 1), values, color=COLORS["blue"])
+        ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
+        ax.set(title=label, xlabel="block")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].set_ylabel("size of F(x) / size of x")
+    return figure
+
+
+def without(panels, chance=0.1):
+    """Figure: accuracy in percent with one block taken out, and of the whole network as a line.
+
+    panels: title -> network -> (accuracy of the whole, {block: accuracy without it}); chance: the share by guessing.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.8 * len(panels), 3.3), sharey=True, squeeze=False)
+    for ax, (title, networks) in zip(axes[0], panels.items(), strict=True):
+        for name, (whole, by_block) in networks.items():
+            color, places = _color(name), range(len(by_block))
+            ax.axhline(100 * whole, color=color, linewidth=1, linestyle="--")
+            ax.plot(places, [100 * accuracy for accuracy in by_block.values()], "o", color=color, markersize=7)
+            ax.annotate(f"{name}, whole", (1, 100 * whole), (-2, 3), xycoords=("axes fraction", "data"),
+                        textcoords="offset points", ha="right", color=color)  # fmt: skip
+        ax.axhline(100 * chance, color=GREY, linewidth=1, linestyle=":")
+        names = [block.removeprefix("conv").replace("_x.", ".") for block in next(iter(networks.values()))[1]]
+        ax.set(title=title, xticks=range(len(names)), xticklabels=names, ylim=(0, 105))
+        ax.set_xlabel("block that is taken out (stage.place)")
+    axes[0, 0].set_ylabel("accuracy [%]")
+    return figure
+
+
+def lengths(counts, norms):
+    """Figure: how many paths of each length there are, and how long the gradient is that they carry together."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+    for ax, values, color, label in (
+        (axes[0], counts, GREY, "paths"),
+        (axes[1], norms, COLORS["blue"], "length of their gradient"),
+    ):
+        bars = ax.bar(range(len(values)), values, color=color)
+        ax.bar_label(bars, [f"{value:.3g}" for value in values], fontsize=9, padding=2)
+        ax.set(xticks=range(len(values)), xlabel="blocks on the path", ylabel=label)
+        ax.margins(y=0.12)
+    return figure
+
+
+# Pictures as SVG strings.
+
+
+def blocks(columns):
+    """SVG: blocks side by side, each from top to bottom: its layers, the path around them, the sum.
+
+    columns: (title, channels that come in, words of each layer, words of the path or None) each.
+    """
+    parts, left, height = [], 150, 110 + 52 * max(len(layers) for _, _, layers, _ in columns)
+    for title, channels, layers, around in columns:
+        parts.append(words(left, 16, title, 16, weight="bold"))
+        parts.append(words(left, 46, f"x: {channels}", 13, GREY))
+        y = 58
+        for layer in layers:
+            parts.append(_down(left, y, y + 22))
+            parts.append(svg.box(left - 78, y + 22, 156, 30, COLORS["ink"], 1.2, COLORS["sky"], 0.35))
+            parts.append(words(left, y + 37, layer, 14))
+            y += 52
+        if around is None:
+            parts += [_down(left, y, y + 26), words(left, y + 38, "ReLU", 14)]
+        else:
+            right = left + 112
+            bend = [(left, 66), (right, 66), (right, y + 14), (left + 12, y + 14)]
+            parts.append(svg.polyline(bend, COLORS["blue"], 2.5))
+            parts += [
+                _down(left, y, y + 4),
+                svg.circle(left, y + 14, 10, COLORS["blue"], 2),
+                words(left, y + 14, "+", 16),
+            ]
+            parts += [words(right + 8, (66 + y) / 2, around, 13, COLORS["blue"], "start")]
+            parts.append(words(left, y + 38, "ReLU", 14))
+        left += 300
+    return svg.picture(left - 70, height, *parts)
+
+
+def _down(x, top, bottom):
+    return svg.line(x, top, x, bottom, COLORS["ink"], 1.5)
+
+
+LEFT, RIGHT, TOP, BASE, HIGH = 40, 1040, 60, (262, 436), 104  # of the row of blocks, and of the two rows of bars
+
+
+def paths(kind, out, counts, shares, mean):
+    """SVG: blocks in a row with the paths around them; below, the paths by length, and the share of each length.
+
+    kind: plain or residual; out: for each block whether it is taken out; mean: length of a path by its share.
+    """
+    parts, pitch = [], (RIGHT - LEFT) / len(out)
+    parts.append(heading(8, 14, f"{len(out)} blocks, {sum(out)} taken out: {sum(counts):,} paths"))
+    for i, gone in enumerate(out):
+        x, side = LEFT + (i + 0.5) * pitch, min(34, 0.62 * pitch)
+        color = GREY if gone else COLORS["ink"]
+        parts.append(svg.line(x - pitch / 2, TOP + 40, x - side / 2, TOP + 40, color))
+        parts.append(svg.line(x + side / 2, TOP + 40, x + pitch / 2, TOP + 40, color))
+        fill = "white" if gone else COLORS["sky"]
+        parts.append(svg.box(x - side / 2, TOP + 23, side, 34, color, 1.2, fill, 1, "block", "4 3" if gone else ""))
+        if kind == "residual":
+            arch = [(x - pitch / 2 + 3, TOP + 40), (x - pitch / 2 + 3, TOP + 8), (x + pitch / 2 - 3, TOP + 8)]
+            parts.append(svg.polyline([*arch, (x + pitch / 2 - 3, TOP + 40)], COLORS["blue"], 2))
+    titles = "paths by their length, in blocks", "share of the gradient that they carry"
+    for base, title, values, color in zip(BASE, titles, (counts, shares), ("grey", "blue"), strict=True):
+        parts.append(words(8, base - HIGH - 24, title, 14, anchor="start", weight="bold"))
+        parts += _bars(base, values, COLORS[color])
+    if sum(shares):
+        x = LEFT + (mean + 0.5) * (RIGHT - LEFT) / len(counts)
+        parts.append(svg.line(x, BASE[1] - HIGH - 8, x, BASE[1], COLORS["red"], 2))
+        parts.append(words(x, BASE[1] - HIGH - 16, f"mean {mean:.1f}", 12, COLORS["red"]))
+    return svg.picture(1064, 470, *parts)
+
+
+def _bars(base, values, color):
+    """A bar for each length, the highest HIGH pixels high, and the lengths below."""
+    pitch, most = (RIGHT - LEFT) / len(values), max([*values, 1e-12])
+    for k, value in enumerate(values):
+        x, height = LEFT + k * pitch, HIGH * value / most
+        yield svg.box(x + 0.1 * pitch, base - height, 0.8 * pitch, height, color, 0, color, 1, "bar")
+        yield words(x + 0.5 * pitch, base + 12, k, 12, GREY)

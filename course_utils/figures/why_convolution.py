@@ -28,7 +28,7 @@ def slopes(results, names, ylabel, own=None):
 
     results: wiring -> (runs of the first condition, runs of the second), dots; own: wiring -> (a run, a run), rings.
     """
-    figure, ax = plt.subplots(figsize=(7, 3.9))
+    figure, ax = plt.subplots(figsize=(7.6, 3.3))
     for label, pair in results.items():
         color = WIRINGS[label]
         ax.plot([0, 1], [np.mean(runs) for runs in pair], color=color)
@@ -47,7 +47,7 @@ def neighbours(correlations, unknown):
     correlations: label -> (distances, values, values after a permutation); unknown: label -> (sides of the windows,
     shares of the variance, shares after a permutation). Dashed: after the permutation.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.7))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4))
     for ax, curves in ((left, correlations), (right, unknown)):
         for (label, (x, values, permuted)), color in zip(curves.items(), CYCLE, strict=False):
             ax.plot(x, values, "o-", color=color, markersize=4, label=label)
@@ -118,7 +118,7 @@ def tuning(stimuli, panels):
 
     stimuli: title -> image, from -1 to 1; panels: (xlabel, x, label -> responses), one for each third of the width.
     """
-    figure = plt.figure(figsize=(10, 5))
+    figure = plt.figure(figsize=(10.4, 4.3))
     above, below = figure.subfigures(2, 1, height_ratios=(1, 2))
     for ax, (title, image) in zip(above.subplots(1, len(stimuli), squeeze=False)[0], stimuli.items(), strict=True):
         most = abs(image).max()

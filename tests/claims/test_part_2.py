@@ -42,7 +42,8 @@ def test_L26_the_four_considerations_are_properties_of_the_layers():
 def test_L27_cells_of_hubel_and_wiesel_form_a_hierarchy_of_convolution_and_pooling():
     """Simple cells ask for orientation and phase, complex cells for orientation alone, hyper-complex cells for an end.
 
-    Each is made of the one before. Loose: hyper-complex cells are of 1965, not of the two papers that slide 32 dates.
+    Each is made of the one before. Loose: hyper-complex cells are of 1965, later than the two papers that the slide
+    dates, 1959 and 1962.
     """
     even, odd = (gabor(33, phase=phase)[None, None] for phase in (0, np.pi / 2))
 

@@ -261,9 +261,9 @@ EXERCISES = {
         otherwise="has all its parameters, but another output. Compare forward with the text, line by line.",
         hints=(
             "Count first: how many parameters should the block have, and how many has it? Then follow x alone.",
-            "An operation in place changes x itself, and everybody who reads x later. Who does?",
-            "Three layers of batch norm in F, one for each convolution. The stride is on conv1. Take the shortcut of "
-            "x before anything is done to it, or use no operation in place on x.",
+            "Follow x on both of its ways. Is there anything on the way around that the text does not name?",
+            "Three layers of batch norm in F, one for each convolution. The stride is on conv1. The shortcut reads x, "
+            "not relu(x).",
         ),
     ),
 }

@@ -291,8 +291,8 @@ def test_wirings():
     assert record["seeds"] == list(wirings.SEEDS) and record["shifts"] == list(wirings.SHIFTS)
     plans = [(wiring, pixels) for wiring in wirings.WIRINGS for pixels in ("as they are", "permuted")]
     plans = [*plans, *((wiring, "as they are") for wiring in wirings.POOLED)]
-    rows = [(row["wiring"], row["pixels"], row["epochs"]) for row in record["rows"]]
-    assert rows == [(*plan, epochs) for plan in plans for epochs in wirings.BUDGETS]
+    rows = [(row["epochs"], row["wiring"], row["pixels"]) for row in record["rows"]]
+    assert rows == [(epochs, *plan) for epochs in wirings.BUDGETS for plan in plans]
     for row in record["rows"]:
         swept = {float(rate): value for rate, value in row["sweep"].items()}
         assert list(swept) == list(wirings.RATES) and row["learning_rate"] == max(swept, key=swept.get)

@@ -1,7 +1,7 @@
 // The explorer of chapter 08: gradients on their way back through a convolution. Point at a weight and see the products
 // that its gradient sums up; at a pixel, and see which outputs send it theirs; at an output, and see where its goes.
 
-const [WIDTH, HEIGHT, TOP, LOWER] = [1064, 452, 34, 258]; // the tops of the two rows
+const [WIDTH, HEIGHT, TOP, LOWER] = [1064, 468, 34, 258]; // the tops of the two rows
 const [IMAGE, KERNEL, BLOCK] = [190, 120, 176]; // sides: an image, a kernel, what is multiplied
 const [INPUT, WEIGHTS, FIRST] = [8, 238, 414]; // where each column begins
 const GAP = 224; // from one block to the next
@@ -60,7 +60,7 @@ function ofInput(row, column) {
   const left = kernel((k, l) => (read(pairs[k][l]) ? weights[k][l] : null));
   const right = kernel((k, l) => (read(pairs[k][l]) ? dy[pairs[k][l][0]][pairs[k][l][1]] : null));
   const readers = pairs.flat().filter(read), places = kernel((k, l) => [k, l]).flat();
-  const several = `${readers.length} outputs, by each through another weight`;
+  const several = `${readers.length} outputs, by each through a different weight`;
   const many = ["no output", "one output"][readers.length] ?? several;
   const words = `${inside([row, column]) ? "Pixel" : "Padding"} [${listed([row, column])}] is read by ${many}.`;
   return { left, right, names: ["weights", "gradients of outputs"], words, pixels: [[row, column]], readers,
@@ -70,7 +70,7 @@ function ofInput(row, column) {
 /** Of an output: its gradient times each pixel of its window, the part that it adds to the gradients of the weights. */
 function ofOutput(i, j) {
   const { reads, dy } = shown, left = kernel((k, l) => pixel(reads[i][k], reads[j][l]));
-  const ways = "to the weights, times the pixels, and to the pixels, times the weights";
+  const ways = "times the pixels to the weights, and its gradient times the weights to the pixels";
   const words = `Output [${i}, ${j}] sends its gradient ${ways}.`;
   return { left, right: kernel(() => dy[i][j]), names: ["pixels it reads", "its gradient"], words, readers: [[i, j]],
     pixels: kernel((k, l) => [reads[i][k], reads[j][l]]).flat(), weights: kernel((k, l) => [k, l]).flat(), sum: null };
@@ -110,7 +110,7 @@ function drawSheets() {
     ground.sheet([INPUT, LOWER], side(), dx, framing(signed(dx.flat())), true);
     ground.sheet([WEIGHTS, LOWER], unit(), dweight, signed(dweight.flat()), true);
     ground.sheet([FIRST, TOP], cell(), dy, looks.output, true);
-    names.push(title(INPUT, LOWER, "gradient of the input"), title(WEIGHTS, LOWER, "of the weights"));
+    names.push(title(INPUT, LOWER, "gradient of the input"), title(WEIGHTS, LOWER, "gradient of weights"));
     names.push(title(FIRST, TOP, `gradient of the output, ${dy.length} × ${dy.length}`));
     names.push(text([FIRST + GAP, TOP + 10], `gradient of the bias: their sum, ${number(total(dy))}`, 14, "start"));
   }
@@ -128,8 +128,8 @@ function drawProducts() {
     const sign = n ? text([FIRST + n * GAP - 24, middle], n === 1 ? "×" : "=", 18) : "";
     return frame + sign + title(FIRST + n * GAP, LOWER, name);
   });
-  const end = sum === null ? "" : `sum of the products: ${number(sum)}`;
-  return parts.join("") + text([FIRST + GAP, TOP + 150], end, 16, "start bold");
+  const end = sum === null ? "" : `sum: ${number(sum)}`;
+  return parts.join("") + text([FIRST + 2 * GAP, LOWER + across + 18], end, 16, "start bold");
 }
 
 /** A sheet of the upper row once more, with some places on a colour; from `padding` places before the first one. */

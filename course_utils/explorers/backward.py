@@ -88,7 +88,7 @@ def draw_backward(size, kernel_size, stride, padding, dilation, part, place):
         ],
         [
             ("gradient of the input", dx, frame | reached["input"]),
-            ("of the weights", dweight, reached["weight"]),
+            ("gradient of the weights", dweight, reached["weight"]),
             ("weights" if part == "input" else "pixels", left, {}),
             "×",
             ("gradients of outputs", right, {}),

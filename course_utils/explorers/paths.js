@@ -1,7 +1,7 @@
 // The explorer of chapter 13: the paths through a residual network. Click a block to take it out, point at a bar.
 
 const [LEFT, RIGHT, TOP, HIGH] = DATA.frame;
-const [WIDTH, HEIGHT, MIDDLE] = [1064, 486, TOP + 40];
+const [WIDTH, HEIGHT, MIDDLE] = [1064, 382, TOP + 40];
 const HINT = "Click a block, or press Enter on it, to take it out and to put it back. Point at a bar.";
 
 const state = { ...DATA.start, out: new Set(DATA.start.out), length: null }; // length: of the bar that is pointed at
@@ -35,8 +35,8 @@ function told() {
     const share = number(100 * shown.shares[length]);
     return `${many(shown.paths[length], "path")} ${through}. Together they carry ${share}% of the gradient.`;
   }
-  const gone = out.size ? `Without ${many(out.size, "block")}, ${comma(shown.total)} of ${many(before, "path")}` : "";
-  const first = gone ? `${gone} are left.` : `${many(blocks, "block")}: ${many(before, "path")}.`;
+  const left = before === 1 ? "the only path is gone" : `${comma(shown.total)} of ${many(before, "path")} are left`;
+  const first = out.size ? `Without ${many(out.size, "block")}, ${left}.` : `${many(blocks, "block")}: ${many(before, "path")}.`;
   return shown.total ? `${first} By what they carry, their mean length is ${number(shown.mean)}.` : first;
 }
 

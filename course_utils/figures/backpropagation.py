@@ -30,11 +30,12 @@ def sheets(*rows, side=30, note=""):
             label, values, kinds = item
             values = np.atleast_2d(values)
             parts.append(heading(left, begin - 16, label, 14))
-            for place, value in np.ndenumerate(values):
-                text = "" if np.isnan(value) else rounded(value)
-                kind = kinds.get(place, "blank" if np.isnan(value) else "input")
+            texts = {at: "" if np.isnan(value) else rounded(value) for at, value in np.ndenumerate(values)}
+            size = min(15, 1.3 * side / max(2, *map(len, texts.values())))  # one for all of a sheet
+            for place, text in texts.items():
+                kind = kinds.get(place, "input" if text else "blank")
                 x, y = left + place[1] * side, begin + place[0] * side
-                parts.append(cell(x, y, side, text, kind, min(15, 1.3 * side / max(2, len(text)))))
+                parts.append(cell(x, y, side, text, kind, size))
             left += max(values.shape[1] * side, 8.2 * len(label)) + 26
         widest, top = max(widest, left), begin + max(heights) + 16
     if note:
@@ -54,9 +55,7 @@ def contributions(image, dy, dweight, place):
     figure, axes = plt.subplots(1, 4, figsize=(10, 2.9))
     axes[0].imshow(image)
     frame = {"fill": False, "color": COLORS["orange"], "linewidth": 3}
-    axes[0].add_patch(
-        Rectangle((left - 0.5, top - 0.5), width, height, fill=False, color=COLORS["orange"], linewidth=3)
-    )
+    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, **frame))
     titles = ["the pixels that it meets", "gradient of each output", "their products", "sums: gradient of the kernel"]
     for ax, values in zip(axes[1:], (dy, met * dy, dweight), strict=True):
         limit = np.abs(values).max()

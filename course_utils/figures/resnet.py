@@ -21,7 +21,7 @@ def depths(panels, ylabel):
 
     panels: title -> network -> number of layers -> one value a run; a network's name begins with plain or residual.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.2), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.1), squeeze=False)
     for ax, (title, networks) in zip(axes[0], panels.items(), strict=True):
         for name, runs in networks.items():
             color, style = _color(name), "--" if "," in name else "-"
@@ -31,8 +31,8 @@ def depths(panels, ylabel):
             ax.plot(range(len(runs)), means, style, color=color)
             ax.annotate(name, (len(runs) - 1, means[-1]), (10, 0), textcoords="offset points", va="center")
         layers = [f"{n} layers" for n in next(iter(networks.values()))]
-        ax.set(title=title, xticks=range(len(layers)), xticklabels=layers, xlim=(-0.3, len(layers) - 0.2))
-        ax.set_ylim(bottom=0)
+        ax.set(title=title, xticks=range(len(layers)), xticklabels=layers, xlim=(-0.35, len(layers) - 0.1))
+        ax.set_ylim(0, 1.06 * ax.get_ylim()[1])
     axes[0, 0].set_ylabel(ylabel)
     return figure
 
@@ -50,6 +50,7 @@ def gradients(norms):
     ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
     longest = max(len(values) for seeds in norms.values() for values in seeds)
     ax.set(xlim=(-0.22 * longest, longest - 0.5), xlabel="place: behind the first layer (0) and behind each block")
+    ax.set_xticks(range(0, longest, 3))
     ax.set_ylabel("gradient, relative to the last place")
     return figure
 
@@ -59,21 +60,22 @@ def promises(panels, lengths):
 
     panels: network -> (changes, promised), each seeds x lengths; lengths: of the step, relative to the weights.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.3), sharey=True)
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.0), sharey=True)
     for ax, (name, (changes, promised)) in zip(axes, panels.items(), strict=True):
         for change, promise in zip(changes, promised, strict=True):
             ax.semilogx(lengths, promise, "--", color=GREY, linewidth=1)
             ax.semilogx(lengths, change, "o-", color=_color(name), linewidth=1.3, markersize=4)
         ax.axhline(0, color=COLORS["ink"], linewidth=0.8)
-        ax.set(title=name, xlabel="length of the step / length of the weights", ylim=(-1.6, 0.5))
+        ax.set(title=name, ylim=(-1.6, 0.5))
     axes[0].set_ylabel("change of the loss")
+    figure.supxlabel("length of the step, relative to the length of all weights", fontsize=11)
     axes[0].annotate("promised", (0.03, 0.06), xycoords="axes fraction", color=GREY)
     return figure
 
 
 def sizes(ratios):
     """Figure: how large F(x) is beside x, block by block. ratios: label -> one value a block."""
-    figure, axes = plt.subplots(1, len(ratios), figsize=(4.6 * len(ratios), 3), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(ratios), figsize=(4.6 * len(ratios), 2.8), sharey=True, squeeze=False)
     for ax, (label, values) in zip(axes[0], ratios.items(), strict=True):
         ax.bar(range(1, len(values) + 1), values, color=COLORS["blue"])
         ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
@@ -88,17 +90,17 @@ def without(panels, chance=0.1):
 
     panels: title -> network -> (accuracy of the whole, {block: accuracy without it}); chance: the share by guessing.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.8 * len(panels), 3.3), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.8 * len(panels), 3.4), sharey=True, squeeze=False)
     for ax, (title, networks) in zip(axes[0], panels.items(), strict=True):
         for name, (whole, by_block) in networks.items():
-            color, places = _color(name), range(len(by_block))
+            color, above = _color(name), whole == max(other for other, _ in networks.values())
             ax.axhline(100 * whole, color=color, linewidth=1, linestyle="--")
-            ax.plot(places, [100 * accuracy for accuracy in by_block.values()], "o", color=color, markersize=7)
-            ax.annotate(f"{name}, whole", (1, 100 * whole), (-2, 3), xycoords=("axes fraction", "data"),
-                        textcoords="offset points", ha="right", color=color)  # fmt: skip
+            ax.plot(range(len(by_block)), [100 * each for each in by_block.values()], "o", color=color, markersize=7)
+            place = {"xy": (0, 100 * whole), "xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+            ax.annotate(f"{name}, whole", xytext=(4, 3 if above else -13), color=color, **place)
         ax.axhline(100 * chance, color=GREY, linewidth=1, linestyle=":")
         names = [block.removeprefix("conv").replace("_x.", ".") for block in next(iter(networks.values()))[1]]
-        ax.set(title=title, xticks=range(len(names)), xticklabels=names, ylim=(0, 105))
+        ax.set(title=title, xticks=range(len(names)), xticklabels=names, ylim=(0, 108))
         ax.set_xlabel("block that is taken out (stage.place)")
     axes[0, 0].set_ylabel("accuracy [%]")
     return figure
@@ -157,7 +159,7 @@ def _down(x, top, bottom):
     return svg.line(x, top, x, bottom, COLORS["ink"], 1.5)
 
 
-LEFT, RIGHT, TOP, BASE, HIGH = 40, 1040, 60, (262, 436), 104  # of the row of blocks, and of the two rows of bars
+LEFT, RIGHT, TOP, BASE, HIGH = 40, 1040, 24, (202, 338), 76  # of the row of blocks, and of the two rows of bars
 
 
 def paths(kind, out, counts, shares, mean):
@@ -185,7 +187,7 @@ def paths(kind, out, counts, shares, mean):
         x = LEFT + (mean + 0.5) * (RIGHT - LEFT) / len(counts)
         parts.append(svg.line(x, BASE[1] - HIGH - 8, x, BASE[1], COLORS["red"], 2))
         parts.append(words(x, BASE[1] - HIGH - 16, f"mean {mean:.1f}", 12, COLORS["red"]))
-    return svg.picture(1064, 470, *parts)
+    return svg.picture(1064, 366, *parts)
 
 
 def _bars(base, values, color):

@@ -28,7 +28,7 @@ def slopes(results, names, ylabel, own=None):
 
     results: wiring -> (runs of the first condition, runs of the second), dots; own: wiring -> (a run, a run), rings.
     """
-    figure, ax = plt.subplots(figsize=(7.6, 3.3))
+    figure, ax = plt.subplots(figsize=(7.6, 3.1))
     for label, pair in results.items():
         color = WIRINGS[label]
         ax.plot([0, 1], [np.mean(runs) for runs in pair], color=color)
@@ -47,7 +47,7 @@ def neighbours(correlations, unknown):
     correlations: label -> (distances, values, values after a permutation); unknown: label -> (sides of the windows,
     shares of the variance, shares after a permutation). Dashed: after the permutation.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.6, 2.75))
     for ax, curves in ((left, correlations), (right, unknown)):
         for (label, (x, values, permuted)), color in zip(curves.items(), CYCLE, strict=False):
             ax.plot(x, values, "o-", color=color, markersize=4, label=label)

@@ -51,8 +51,8 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1):
 def conv2d_backward_loops(dy, x, weight, bias=None, *, stride=1, padding=0, dilation=1):
     """Gradients as the chain rule reads, one output at a time: the slow twin of `conv2d_backward`, same arguments.
 
-    An output is its bias plus the sum of weight times window. So its gradient goes, times the window, to the weight,
-    times the weight, to the window, and as it is to the bias; and all that arrives at one number adds up.
+    An output is its bias plus the sum of weights times window. So its gradient goes to the weights, multiplied by the
+    window; to the window, multiplied by the weights; to the bias, as it is. What arrives at one number is added up.
     """
     has_bias = bias is not None
     x, weight, dy = floats(x=x, weight=weight, dy=dy)
@@ -73,8 +73,8 @@ def conv2d_backward_loops(dy, x, weight, bias=None, *, stride=1, padding=0, dila
 def conv2d_backward(dy, x, weight, bias=None, *, stride=1, padding=0, dilation=1):
     """Gradients (dx, dweight, dbias) of `conv2d` from dy, the gradient of its output; dbias is None without a bias.
 
-    One place (i, j) of the kernel after the other. Its weights meet a pixel for each output: their gradient is the sum,
-    over all outputs, of pixel times dy. That pixel gets weight times dy back, from each place that meets it.
+    One place (i, j) of the kernel after the other. A weight there meets one pixel for each output. Its gradient is the
+    sum of pixel times dy over all outputs. Each of these pixels gets weight times dy, and adds up what it gets.
     Raises ValueError as `conv2d` does, and if dy is not shaped like y.
     """
     has_bias = bias is not None

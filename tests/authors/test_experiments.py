@@ -15,11 +15,12 @@ from course_utils.authors import experiments
 from course_utils.authors.experiments import alexnet_parts as parts
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
 from course_utils.authors.experiments import deep_stacks as stacks
+from course_utils.authors.experiments import deleted_blocks as deleted
+from course_utils.authors.experiments import depth, sawtooth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.authors.experiments import pooling_layers as pooling
-from course_utils.authors.experiments import sawtooth, wirings
 from course_utils.authors.experiments.__main__ import main
 from course_utils.models import lenet
 
@@ -63,6 +64,9 @@ def small(monkeypatch):
     monkeypatch.setattr(pooling, "SWEEP", {"epochs": 1, "seeds": [100]})
     for name, value in {"RATES": (0.01, 0.03), "BUDGETS": (3,), "RUNS": 2}.items():
         monkeypatch.setattr(sawtooth, name, value)
+    for name, value in {"RATES": {"sgd": (0.1,), "adamw": (0.01,)}, "EPOCHS": (1,), "SEEDS": (0,)}.items():
+        monkeypatch.setattr(depth, name, value)
+    monkeypatch.setattr(deleted.pretrained, "load", lambda name: models.build(name, in_channels=1).eval())
 
 
 def refusal(capsys, *words):

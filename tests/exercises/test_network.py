@@ -361,6 +361,23 @@ def test_mistakes_in_batch_norm(function, says):
     assert {says in str(said(WIDE, function, seed)) for seed in range(3)} == {True}
 
 
+def straight(channels, classes, *, flat=True):
+    """One convolution, and an affine layer that needs `flat` maps."""
+    steps = [nn.Conv2d(channels, 4, 8), nn.Flatten(), nn.Linear(4, classes)]
+    return nn.Sequential(*(step for step in steps if flat or not isinstance(step, nn.Flatten)))
+
+
+def test_a_network_with_the_right_tensors_that_cannot_run_gets_the_row_that_cannot_either():
+    def rows(channels, classes):
+        return {"does not flatten.": straight(channels, classes, flat=False)}
+
+    flat = Network(points=1, draw=draw, expected=straight, mistakes=rows, otherwise="differs.", hints=("", "", ""))
+    assert said(flat, straight) is None
+    assert said(flat, lambda *n: straight(*n, flat=False)) == "does not flatten."
+    rowless = Network(**(vars(flat) | {"mistakes": lambda *numbers: {}}))
+    assert "RuntimeError" in str(said(rowless, lambda *n: straight(*n, flat=False)))
+
+
 def test_with_modes_of_test_alone_dropout_is_no_mistake():
     calm = Network(**(vars(WIDE) | {"modes": (False,)}))
     assert said(calm, lambda *n: nn.Sequential(nn.Dropout(), *wide(*n))) is None

@@ -173,7 +173,7 @@ def test_the_mouse_and_the_keys_point_at_weights_pixels_and_outputs(page):
     page.locator("[aria-label='weights']").hover(position={"x": 3, "y": 3})
     assert told.inner_text().startswith("Weight [0, 0] meets 25 pixels, one for each output.")
     page.locator("[aria-label='gradient of the output']").hover(position={"x": 3, "y": 3})
-    assert told.inner_text().startswith("Output [0, 0] sends its gradient to the weights")
+    assert told.inner_text().startswith("Output [0, 0] sends its gradient times the pixels to the weights")
     page.locator("[aria-label='gradient of the input']").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")

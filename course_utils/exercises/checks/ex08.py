@@ -55,25 +55,28 @@ def prediction():
 
 
 def wrong_predictions():
-    dweight, dbias, _ = prediction()
+    dweight, dbias, dx = prediction()
     overwritten, last = _by_hand(BACK, ROW, KERNEL, STRIDE, 0, _last)
     first, _ = _by_hand(BACK[::-1], ROW[::-1], KERNEL[::-1], STRIDE, 0, _last)
     dense, narrow = _by_hand(BACK, ROW, KERNEL, 1, 0, _added)
     flipped, _ = _by_hand(BACK, ROW, KERNEL[::-1], STRIDE, 0, _added)
     means = [value / len(BACK) for value in dweight]
     return {
-        "averages the gradients of the weights. A shared weight moves at all positions.": (means, ..., ...),
-        "averages the gradient of the bias.": (..., dbias / len(BACK), ...),
+        "averages the gradients of the weights. A shared weight gets the sum over its positions.": (means, ..., ...),
+        "averages the gradient of the bias. It is added to every output.": (..., dbias / len(BACK), ...),
         "moves the window by one pixel from output to output. The stride is two.": Either(
             (narrow.tolist(), ..., ...), (..., ..., dense.tolist())
         ),
         "has each weight meet one pixel only. It meets one at each position.": (last.tolist(), ..., ...),
         "has the gradients of the weights in reverse order.": (dweight[::-1], ..., ...),
-        "keeps one gradient where two outputs read a pixel.": Either(
+        "keeps one gradient where two outputs read a pixel. Such a pixel gets the sum.": Either(
             (..., ..., overwritten.tolist()), (..., ..., first[::-1].tolist())
         ),
         "flips the kernel once too often. Follow the lines of one output.": (..., ..., flipped.tolist()),
         "has the gradients of the weights right, but not yet all others.": (dweight, ..., ...),
+        "has the gradients in another order than (dweight, dbias, dx).": Either(
+            (dx, dweight, dbias), (dweight, dx, dbias)
+        ),
     }
 
 
@@ -102,10 +105,14 @@ def wrong_rows(dy, x, weight, stride, padding):
     dense, narrow = _by_hand(dy, x, weight, 1, padding, _added)
     unpadded = np.pad(np.asarray(x, float), (0, 2 * padding))
     _, shifted = _by_hand(dy, unpadded, weight, stride, 0, _added)
+    wrapped, beyond = dx.copy(), np.pad(whole, (padding, 0))[: len(x)]
+    wrapped[len(x) - padding :] += whole[:padding]
     table = {
-        "has the gradient of the padding in dx. Padding is no input: cut it off.": Either(
+        "has the gradient of the padding in dx. The padded row begins with zeros that are no input.": Either(
             (whole, ..., ...), (whole[: len(x)], ..., ...)
         ),
+        "counts places before the row from its end, as Python does with -1. They are padding.": (wrapped, ..., ...),
+        "adds the padding to a place in dx. Place m of the padded row is pixel m - padding.": (beyond, ..., ...),
         "does not add in dx where windows overlap. Such a pixel is used several times.": (last[middle], ..., ...),
         "ignores the stride in dx. Where does the window of output i begin?": (dense[middle], ..., ...),
         "flips the kernel once too often in dx.": (flipped[middle], ..., ...),
@@ -147,12 +154,17 @@ def wrong_columns(x, kernel_size, stride):
 
     return {
         "has a row for each window. Each window is a column.": right.T,
-        "has the channels inside. In a kernel, out x in x kh x kw, they come first.": ordered(1, 2, 0, 3, 4),
+        "has the channels last in a window. In a kernel, out x in x kh x kw, they come first.": ordered(1, 2, 0, 3, 4),
         "goes through a window column by column. In memory, a kernel goes row by row.": ordered(0, 2, 1, 3, 4),
         "has the windows in another order: they go row by row, from left to right.": ordered(0, 1, 2, 4, 3),
-        "has the windows as rows, and not only turned.": right.reshape(right.shape[::-1]),
+        "has the right numbers in another order: reshape moves no axes. transpose does.": Either(
+            ordered(0, 3, 4, 1, 2), right.T.reshape(right.shape), right.reshape(right.shape[::-1])
+        ),
         "flips the windows. A convolution layer does not flip.": split[:, ::-1, ::-1].reshape(right.shape),
-        "ignores the stride.": columns(x, kernel_size, 1),
+        "ignores the stride. The next window begins `stride` pixels further on.": columns(x, kernel_size, 1),
+        "lacks the last window of each row and column. There are (n - kernel_size) // stride + 1.": columns(
+            x[:, :-stride, :-stride], kernel_size, stride
+        ),
     }
 
 
@@ -184,10 +196,13 @@ def wrong_input_gradients(dy, weight):
         "still has the bug. Try two channels, and let only one filter have weights.": _full(
             dy, weight[:, :, ::-1, ::-1]
         ),
-        "mends the channels, but flips nothing, or twice.": _full(dy, swapped),
+        "has the channels right, but does not flip the kernels, or flips them twice.": _full(dy, swapped),
         "is a forward pass: nothing is flipped, and no axes are swapped.": _full(dy, weight),
         "flips along one of the two directions only.": Either(*one_axis),
-        "turns the kernel over its diagonal. A flip reverses rows and columns.": _full(dy, swapped.swapaxes(2, 3)),
+        "reverses the filters or the channels, too, or in place of the rows and columns.": Either(
+            _full(dy, np.flip(weight)), _full(dy, np.flip(swapped)), _full(dy, weight[::-1, ::-1].swapaxes(0, 1))
+        ),
+        "transposes the kernels. A flip reverses the order of rows and columns.": _full(dy, swapped.swapaxes(2, 3)),
         "gives a gradient smaller than the input.": right[:, k - 1 : 1 - k, k - 1 : 1 - k],
     }
 
@@ -204,14 +219,17 @@ def network(channels, depth, classes):
     return _network(channels, depth, classes)
 
 
-def _network(channels, depth, classes, *, shared=True, between=None, behind=None, padding=1, pool=None, end=()):
+def _network(
+    channels, depth, classes, *, shared=True, first=None, between=None, last=None, padding=(1, 1), pool=None, end=()
+):
+    """The network with other parts: the nonlinearities after the first convolution, between and after the others, ..."""
     from torch import nn
 
-    convs = [nn.Conv2d(channels, channels, 3, padding=padding) for _ in range(1 if shared else depth)]
+    convs = [nn.Conv2d(channels, channels, 3, padding=padding[1]) for _ in range(1 if shared else depth)]
     steps = [layer for step in range(depth) for layer in (convs[step % len(convs)], (between or nn.ReLU)())]
-    steps[-1] = (behind or between or nn.ReLU)()
+    steps[-1] = (last or nn.ReLU)()
     return nn.Sequential(
-        *(nn.Conv2d(1, channels, 3, padding=padding), (between or nn.ReLU)(), *steps),
+        *(nn.Conv2d(1, channels, 3, padding=padding[0]), (first or nn.ReLU)(), *steps),
         *(pool or nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes), *end),
     )
 
@@ -225,11 +243,23 @@ def wrong_networks(channels, depth, classes):
         "uses the convolution one time too few, or too many.": Either(
             *(_network(channels, depth + step, classes) for step in (-1, 1))
         ),
-        "has no ReLU.": _network(*sizes, between=nn.Identity),
-        "lacks the ReLU behind the last convolution.": _network(*sizes, behind=nn.Identity),
-        "has another nonlinearity than ReLU.": Either(*(_network(*sizes, between=f) for f in (nn.Tanh, nn.Sigmoid))),
-        "does not pad. The maps have to keep their size.": _network(*sizes, padding=0),
+        "lacks the ReLU after one of its convolutions, or after several.": Either(
+            *(
+                _network(*sizes, **dict.fromkeys(where, nn.Identity))
+                for where in (["first"], ["between"], ["last"], ["between", "last"], ["first", "between", "last"])
+            )
+        ),
+        "has another nonlinearity than ReLU.": Either(
+            *(
+                _network(*sizes, first=f, between=f, last=f)
+                for f in (nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.GELU, nn.SiLU)
+            )
+        ),
+        "does not pad in all of its convolutions. The maps have to keep their size.": Either(
+            *(_network(*sizes, padding=padding) for padding in ((0, 0), (0, 1), (1, 0)))
+        ),
         "takes the largest value of each map. The mean is asked for.": _network(*sizes, pool=nn.AdaptiveMaxPool2d(1)),
+        "adds up each map. The mean is asked for.": _network(*sizes, pool=nn.LPPool2d(1, (13, 12))),
         "ends in a softmax, or its logarithm. The loss has it already.": Either(
             _network(*sizes, end=[nn.Softmax(dim=1)]), _network(*sizes, end=[nn.LogSoftmax(dim=1)])
         ),

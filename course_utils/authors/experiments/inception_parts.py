@@ -1,0 +1,138 @@
+"""What the parts of GoogLeNet are worth, one at a time, in small networks on digits: chapter 12.
+
+Modules that are naive, reduced, or of one scale at the same cost; a mean or all positions before the classifier; a
+deeper stack with and without batch norm, each with and without an auxiliary head. Each row has the rate that is best
+for it on validation data, found with another seed, at each of two budgets; then three runs at that rate.
+"""
+
+from collections import OrderedDict
+from dataclasses import asdict, replace
+
+import torch
+from torch import nn
+
+from course_utils import datasets, machine, training
+from course_utils.authors.experiments import best_of, last_row
+from course_utils.models.googlenet import ConvReLU, Inception
+
+WHAT = (
+    "small networks of Inception modules on 1,000 digits: losses and accuracies of the last epoch, seeds 0, 1, 2, at "
+    "the learning rate with the best validation accuracy in the sweep, for two numbers of epochs"
+)
+WIDTHS = (8, 8, 16, 4, 8, 8)  # as a row of Table 1: 1 x 1, 3 x 3 reduce, 3 x 3, 5 x 5 reduce, 5 x 5, pool proj
+RATES = (0.03, 0.1, 0.3)
+IMAGES = 1000
+SEEDS, SWEEP_SEED = (0, 1, 2), 100
+EPOCHS = (4, 12)
+RECIPE = training.Recipe(epochs=4, batch_size=50)
+
+
+class Naive(nn.Module):
+    """Figure 2(a): the same branches without 1 x 1 reductions; what the pooling gives passes as it is."""
+
+    def __init__(self, in_channels: int, n1x1: int, n3x3: int, n5x5: int):
+        super().__init__()
+        self.branch1 = ConvReLU(in_channels, n1x1, 1, batch_norm=True)
+        self.branch2 = ConvReLU(in_channels, n3x3, 3, batch_norm=True)
+        self.branch3 = ConvReLU(in_channels, n5x5, 5, batch_norm=True)
+        self.branch4 = nn.MaxPool2d(3, stride=1, padding=1)
+        self.out_channels = n1x1 + n3x3 + n5x5 + in_channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], dim=1)
+
+
+class OneScale(nn.Sequential):
+    """3 x 3 windows only, behind a reduction, to as many maps as an Inception module gives."""
+
+    def __init__(self, in_channels: int, reduced: int, out_channels: int):
+        super().__init__(
+            ConvReLU(in_channels, reduced, 1, batch_norm=True), ConvReLU(reduced, out_channels, 3, batch_norm=True)
+        )
+        self.out_channels = out_channels
+
+
+def module(kind: str, in_channels: int, batch_norm: bool = True) -> nn.Module:
+    """A naive or a reduced Inception module, or one of a single scale that costs as much as the reduced one."""
+    if kind == "naive":
+        return Naive(in_channels, *(WIDTHS[i] for i in (0, 2, 4)))
+    if kind == "one scale":
+        return OneScale(in_channels, 6 if in_channels < 40 else 8, 40)
+    return Inception(in_channels, *WIDTHS, batch_norm=batch_norm)
+
+
+class Small(nn.Module):
+    """A window of 5 x 5 with stride 2, modules on maps of 14 x 14 and 7 x 7, and a classifier.
+
+    head: the classifier reads the mean of each map, or all its positions. With `auxiliary`, another classifier reads
+    the maps behind the third module, in training only.
+    """
+
+    auxiliary_weight = 0.3
+
+    def __init__(self, kind="reduced", modules=3, head="mean", batch_norm=True, auxiliary=False):
+        super().__init__()
+        self.stem = ConvReLU(1, 16, 5, stride=2, batch_norm=batch_norm)  # 14 x 14
+        trunk, channels = OrderedDict(), 16
+        for i in range(modules):
+            trunk[f"module{i + 1}"] = module(kind, channels, batch_norm)
+            channels = trunk[f"module{i + 1}"].out_channels
+            if i == 0:
+                trunk["pool"] = nn.MaxPool2d(2)  # 7 x 7
+        self.trunk = nn.Sequential(trunk)
+        self.auxiliary = nn.Linear(40, 10) if auxiliary else None
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1 if head == "mean" else 7), nn.Flatten())
+        self.fc = nn.Linear(channels * (1 if head == "mean" else 49), 10)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        x, side = self.stem(x), None
+        for name, layer in self.trunk.named_children():
+            x = layer(x)
+            if self.training and self.auxiliary is not None and name == "module3":
+                side = self.auxiliary(x.mean(dim=(2, 3)))
+        scores = self.fc(self.head(x))
+        return scores if side is None else (scores, side)
+
+
+ARMS = {
+    "naive": {"kind": "naive"},
+    "reduced": {},
+    "one scale": {"kind": "one scale"},
+    "reduced, all positions": {"head": "all"},
+    "deep": {"modules": 7, "batch_norm": False},
+    "deep, auxiliary": {"modules": 7, "batch_norm": False, "auxiliary": True},
+    "deep, batch norm": {"modules": 7},
+    "deep, batch norm, auxiliary": {"modules": 7, "auxiliary": True},
+}
+
+
+def outcome(arm, recipe, seed, data, how):
+    """What that network comes to."""
+    train, validation = (datasets.load(data, split) for split in ("train", "validation"))
+    some = replace(train, images=train.images[:IMAGES], labels=train.labels[:IMAGES])
+    machine.seed_everything(seed)
+    return last_row(Small(**ARMS[arm]), some, validation, recipe, seed, how)
+
+
+def experiment(data, pieces):
+    """The fields of the record: for each arm and number of epochs its sweep, its best rate, the runs at it."""
+    pieces.expect(len(ARMS) * len(EPOCHS) * (len(RATES) + len(SEEDS)))
+
+    def once(arm, epochs, rate, seed):
+        recipe = replace(RECIPE, epochs=epochs, learning_rate=rate)
+        name = f"{arm}: {epochs} epochs, rate {rate}, seed {seed}"
+        return pieces.once(name, outcome, arm, recipe, seed, data, pieces.how)
+
+    rows = []
+    for epochs in EPOCHS:
+        for arm in ARMS:
+            swept = {rate: once(arm, epochs, rate, SWEEP_SEED) for rate in RATES}
+            best = best_of(swept)
+            runs = [once(arm, epochs, best, seed) for seed in SEEDS]
+            rows.append({"arm": arm, "epochs": epochs, "learning_rate": best, "runs": runs, "sweep": swept})
+    values = asdict(RECIPE)
+    del values["learning_rate"], values["epochs"]  # each row has its own
+    return {"recipe_values": values, "images": IMAGES, "seeds": SEEDS, "sweep_seed": SWEEP_SEED, "rows": rows}

@@ -36,7 +36,8 @@ function told() {
     return `${many(shown.paths[length], "path")} ${through}. Together they carry ${share}% of the gradient.`;
   }
   const left = before === 1 ? "the only path is gone" : `${comma(shown.total)} of ${many(before, "path")} are left`;
-  const first = out.size ? `Without ${many(out.size, "block")}, ${left}.` : `${many(blocks, "block")}: ${many(before, "path")}.`;
+  const whole = `${many(blocks, "block")}: ${many(before, "path")}.`;
+  const first = out.size ? `Without ${many(out.size, "block")}, ${left}.` : whole;
   return shown.total ? `${first} By what they carry, their mean length is ${number(shown.mean)}.` : first;
 }
 

@@ -62,3 +62,72 @@ def test_L41_lenet_stacks_stages_of_features_and_ends_in_a_classifier():
 
     assert readout(net, "s4") > readout(net, "input") + 0.1
     assert readout(net, "f6") > readout(untrained, "f6") + 0.1
+
+
+def test_L46_resnet_has_up_to_152_layers():
+    """Slide 74: 152 layers. Counted are convolutions and the linear layer on the way through F, as in the paper's
+    Table 1; projections on shortcuts are not. The other depths of the slide (8, 19, 22) are in chapters 10 to 12."""
+    import torch
+    from torch import nn
+
+    from course_utils import models
+
+    for depth in (34, 152):
+        with torch.device("meta"):
+            net = models.build(f"resnet{depth}")
+        layers = {name for name, layer in net.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))}
+        assert sum("shortcut" not in name for name in layers) == depth
+        assert len(layers) == depth + (3 if depth < 50 else 4)
+
+
+def test_L47_resnet_adds_its_input_and_carries_gradients_further():
+    """Slide 74: H(x) = F(x) + x, "better propagation of gradients to the deeper layers". Its diagram has one weight
+    layer in F; the paper has two, or three. Before training, with batch norm, the gradient of the plain network does
+    not vanish: it explodes, a thousandfold over 56 layers; that of the residual one stays within two hundredfold. And a
+    step along it, a hundredth of the weights long, gains a third and more of what the slope promises; in the plain
+    network less than a tenth."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    from course_utils import datasets, models
+    from course_utils.authors.experiments.depth import network
+
+    for name, layers in (("resnet34", 2), ("resnet50", 3)):
+        block = models.build(name).stages.conv2_x[1].eval()
+        assert sum(isinstance(layer, nn.Conv2d) for layer in block.residual) == layers
+        x = torch.randn(1, block.residual[0].in_channels, 4, 4, generator=torch.Generator().manual_seed(0))
+        assert torch.allclose(block(x), F.relu(block.residual(x) + x), atol=1e-6)
+
+    shapes, digits = datasets.load("shapes", "train"), datasets.load("mnist-mini", "train")
+    colour = (shapes.images[:16] / 255 - 0.5) / 0.25
+
+    def growth(name, seed):
+        """The gradient behind the first layer over that behind the last block."""
+        torch.manual_seed(seed)
+        net = models.build(name).train()
+        first = net.stem(colour)
+        last = net.stages(first)
+        loss = F.cross_entropy(net.output(net.pool(last).flatten(1)), shapes.labels[:16])
+        before, behind = torch.autograd.grad(loss, (first, last))
+        return (before.norm() / behind.norm()).item()
+
+    assert min(growth("plain56", seed) for seed in range(2)) > 1000
+    assert max(growth("resnet56", seed) for seed in range(2)) < 200
+
+    grey, labels = (digits.images[:256] / 255 - digits.mean[0]) / digits.std[0], digits.labels[:256]
+
+    def kept(shortcut, seed):
+        """The gain of a step along the gradient, over what the slope promises."""
+        torch.manual_seed(seed)
+        net = network(4, shortcut).train()
+        loss = F.cross_entropy(net(grey), labels)
+        weights = list(net.parameters())
+        gradients = torch.autograd.grad(loss, weights)
+        slope, length = (torch.cat([tensor.flatten() for tensor in all_]).norm() for all_ in (gradients, weights))
+        with torch.no_grad():
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight -= 0.01 * length / slope * gradient
+            return ((loss - F.cross_entropy(net(grey), labels)) / (0.01 * length * slope)).item()
+
+    assert max(kept(None, seed) for seed in range(3)) < 0.1 < 0.3 < min(kept("A", seed) for seed in range(3))

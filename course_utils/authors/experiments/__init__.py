@@ -29,6 +29,7 @@ EXPERIMENTS = {
     "sawtooth": ("tents",),
     "dropout-gain": ("mnist-mini",),
     "depth": ("mnist-mini",),
+    "inception-parts": ("mnist-mini",),
     "deleted-blocks": ("cifar10",),
 }
 PRECISIONS = {"cpu": "float32", "cuda": "bfloat16"}  # by device

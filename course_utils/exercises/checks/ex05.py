@@ -171,7 +171,7 @@ def wrong_detectors(channels, filters, classes):
         "ends in a softmax, or its logarithm. The loss has it already.": Either(
             *(nn.Sequential(right, end(dim=1)) for end in (nn.Softmax, nn.LogSoftmax))
         ),
-        "adds up a map. Its largest value is asked for.": nn.Sequential(*right[:4], _summing(), *right[5:]),
+        "adds up a map. Its largest value is asked for.": but(_summing(), 4),
     }
 
 
@@ -213,7 +213,8 @@ def _trained(images, labels, kernel, head, rate, steps, how=""):
 
     with torch.inference_mode(False), torch.enable_grad():
         x, y, kernel, head = map(torch.tensor, (images, labels, kernel, head))
-        kernel.requires_grad_(), head.requires_grad_()
+        for weights in (kernel, head):
+            weights.requires_grad_()
         losses = []
         for _ in range(steps + (how == "after")):
             maps = torch.relu(F.conv2d(x, kernel))
@@ -238,7 +239,8 @@ def wrong_trainings(*inputs):
     def made(how):
         return _trained(*inputs, how=how)
 
-    short = _trained(*inputs[:-1], inputs[-1] - 1)[1]
+    *given, steps = inputs
+    short = _trained(*given, steps=steps - 1)[1]
     return {
         "adds the gradients of all steps so far. Each step needs its own alone.": made("accumulated"),
         "goes up the hill: its loss grows.": made("up"),

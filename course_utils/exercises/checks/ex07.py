@@ -32,6 +32,17 @@ def mean(window):
     return window.mean(axis=(-2, -1))
 
 
+def farthest(window):
+    """The value that is farthest from 0, with its sign."""
+    high, low = largest(window), -largest(-window)
+    return np.where(high >= -low, high, low)
+
+
+def where(window):
+    """The place of the maximum in its window, counted row by row."""
+    return window.reshape(*window.shape[:-2], -1).argmax(axis=-1)
+
+
 # 07-1: max pooling
 
 
@@ -58,7 +69,14 @@ def wrong_max_pool(x, kernel_size, stride):
         "moves by the side of the window, whatever `stride` is.": fits[0],
         "takes windows as wide as the stride, whatever `kernel_size` is.": fits[1],
         "averages. The largest value of a window is asked for.": pooled(x, kernel_size, stride, mean),
+        "moves its windows by 1, whatever `stride` is.": Either(
+            *(pooled(x, kernel_size, 1, largest)[:, : n[1], : n[2]] for n in ((None,) * 3, right.shape))
+        ),
         "takes the smallest value of a window.": -max_pool(-x, kernel_size, stride),
+        "goes by absolute values. Of negative values the largest is the one nearest to 0.": Either(
+            pooled(np.abs(x), kernel_size, stride, largest), pooled(x, kernel_size, stride, farthest)
+        ),
+        "gives the place of the largest value. The value itself is asked for.": pooled(x, kernel_size, stride, where),
         "takes the maximum over the channels, too. Each channel is pooled alone.": Either(
             right.max(axis=0), np.broadcast_to(right.max(axis=0), right.shape)
         ),
@@ -78,9 +96,10 @@ def draw_backward(rng):
 
 
 def spread(dy, x, kernel_size, stride, share, *, add=True):
-    """Each output's gradient times `share(window)`, which says how much of it each pixel gets."""
+    """Each output's gradient times `share(window)`, which says how much of it each pixel gets; of windows that fit."""
     dx = np.zeros(x.shape)
-    for i, j in np.ndindex(dy.shape):
+    fitting = [len(starts(size, kernel_size, stride)) for size in x.shape]
+    for i, j in np.ndindex(*map(min, dy.shape, fitting)):
         place = np.s_[i * stride : i * stride + kernel_size, j * stride : j * stride + kernel_size]
         part = dy[i, j] * share(x[place])
         dx[place] = dx[place] + part if add else np.where(share(x[place]) > 0, part, dx[place])
@@ -107,13 +126,19 @@ def wrong_backward(dy, x, kernel_size, stride):
         return (window == window.max()).astype(float)
 
     last = only(lambda flat: flat.size - 1 - flat[::-1].argmax())
+    down = only(lambda flat: flat.reshape(kernel_size, kernel_size).T.argmax())  # turned back below
+    shifted = [spread(dy, x, kernel_size, other, FIRST) for other in (1, kernel_size)]
     return {
         "gives a tie's gradient to all that are largest. Then it counts more than once: choose the first.": of(tied),
         "shares a gradient among all that are largest. Here the first of them takes it whole.": of(
             lambda window: tied(window) / tied(window).sum()
         ),
         "gives a tie's gradient to the last one that is largest. The first is asked for.": of(last),
+        "counts the pixels of a window column by column. Of equal ones, the first along the rows is asked for.": of(
+            lambda window: down(window).T
+        ),
         "lets a window overwrite what another one gave. Where windows overlap, gradients add up.": of(FIRST, add=False),
+        "takes other windows than the pooling did: its windows begin at i * stride, j * stride.": Either(*shifted),
         "spreads a gradient over the whole window, as in average pooling.": Either(
             of(np.ones_like), of(lambda window: np.ones_like(window) / window.size)
         ),
@@ -121,6 +146,7 @@ def wrong_backward(dy, x, kernel_size, stride):
             of(FIRST, np.ones_like(dy)), np.minimum(of(FIRST, np.ones_like(dy)), 1)
         ),
         "multiplies by the values of x. The derivative of a maximum is 1 or 0.": of(FIRST) * x,
+        "takes the smallest value of a window.": spread(dy, -x, kernel_size, stride, FIRST),
         "has the wrong sign.": -of(FIRST),
     }
 
@@ -141,7 +167,8 @@ def average(x, kernel_size, stride, padding):
 def wrong_averages(x, kernel_size, stride, padding):
     sums = average(x, kernel_size, stride, padding) * kernel_size**2
     real = average(np.ones_like(x), kernel_size, stride, padding) * kernel_size**2
-    mirrored = pooled(np.pad(x, padding, "edge"), kernel_size, stride, mean)
+    others = [np.pad(x, padding, mode) for mode in ("edge", "reflect", "mean")]
+    others.append(np.pad(x, padding, constant_values=1))
     late = pooled(np.pad(x, [(0, 2 * padding)] * 2), kernel_size, stride, mean)
     once = pooled(np.pad(x, [(0, padding)] * 2), kernel_size, stride, mean) if min(x.shape) > kernel_size else None
     return {
@@ -149,7 +176,7 @@ def wrong_averages(x, kernel_size, stride, padding):
         "adds up, but does not divide.": sums,
         "divides by one side of the window. How many values were added?": sums / kernel_size,
         "takes the largest value of a window.": pooled(np.pad(x, padding), kernel_size, stride, largest),
-        "pads with copies of the border. Zeros are asked for.": mirrored,
+        "pads with something else than zeros.": Either(*(pooled(each, kernel_size, stride, mean) for each in others)),
         "pads on the right and at the bottom only.": Either(*(each for each in (late, once) if each is not None)),
         "rounds the size up. Windows that hang over the padded edge are left out.": pooled(
             np.pad(x, padding), kernel_size, stride, mean, partial=True
@@ -176,19 +203,24 @@ def wrong_rooms(position, windows):
     def of(side):
         return position % side, side - 1 - position % side
 
+    befores = [prod(windows[:n]) for n in range(len(windows))]
+    ways = [position // before % window for before, window in zip(befores, windows, strict=True)]
+    one_by_one = sum(ways), sum(windows) - len(windows) - sum(ways)
     wrong = {
         "adds the windows up. How many pixels does one value of the second pooling stand for?": of(sum(windows)),
         "looks at the first pooling only. What does the next one absorb?": of(windows[0]),
         "looks at the last pooling only, as if its inputs were pixels.": of(windows[-1]),
+        "adds up what each pooling leaves. But one step on the second map is several pixels.": one_by_one,
         "counts each pooling as if it halved.": of(2 ** len(windows)),
         "gives the two in the wrong order: first to the left.": (free, left),
         "is one pixel too far to the right. The window's own pixels are counted from 0.": (left, free + 1),
         "is one pixel too far to the left.": (left + 1, free),
+        "is one pixel too far to both sides. How many pixels of the window are free?": (left + 1, free + 1),
         "puts the dot into the middle of its window. Where does the grid begin?": Either(
             *((prod(windows) // 2, prod(windows) - 1 - prod(windows) // 2), (prod(windows) // 2,) * 2)
         ),
-        "has the way to the left right.": (left, ...),
-        "has the way to the right right.": (..., free),
+        "is correct for the way to the left, but not for the way to the right.": (left, ...),
+        "is correct for the way to the right, but not for the way to the left.": (..., free),
     }
     return {words: answer for words, answer in wrong.items() if answer != right}
 
@@ -199,7 +231,8 @@ def wrong_rooms(position, windows):
 def draw_network(rng):
     channels, width, classes = int(rng.choice([2, 5])), int(rng.choice([4, 7])), int(rng.choice([3, 6, 11]))
     height, breadth = (int(n) for n in rng.choice([12, 15, 18, 21], 2, replace=False))
-    return channels, width, classes, rng.normal(size=(2, channels, height, breadth)).astype(np.float32)
+    count = int(rng.integers(1, 3))  # a single image, too: squeeze() takes its axis away
+    return channels, width, classes, rng.normal(size=(count, channels, height, breadth)).astype(np.float32)
 
 
 def network(channels, width, classes):
@@ -226,6 +259,7 @@ def wrong_networks(channels, width, classes):
         return nn.Sequential(*layers[: place + 1], layer, *layers[place + 1 :])
 
     flat = nn.Sequential(*layers[:5], nn.Flatten(), nn.Linear(2 * width * 7 * 7, classes))
+    first, second = nn.Conv2d(channels, width, 3), nn.Conv2d(width, 2 * width, 3)
     wrong = {
         "fits images of one size only: it flattens whole maps. Average each map first.": [flat],
         "takes the maximum of each map at the end. Its average is asked for.": [but(nn.AdaptiveMaxPool2d(1), 5)],
@@ -236,11 +270,21 @@ def wrong_networks(channels, width, classes):
         "keeps windows at the edge that are not full.": [but(nn.MaxPool2d(3, stride=2, ceil_mode=True), 2)],
         "leaves out the max pooling.": [but(nn.Identity(), 2)],
         "max-pools after the second convolution, too.": [twice(4, nn.MaxPool2d(3, stride=2))],
+        "lacks the padding of a convolution.": [
+            nn.Sequential(a, *layers[1:3], b, *layers[4:])
+            for a, b in ((first, layers[3]), (layers[0], second), (first, second))
+        ],
+        "averages before its second ReLU.": [nn.Sequential(*layers[:4], layers[5], layers[4], *layers[6:])],
+        "has the right layers, but stops on the images. What shape reaches the fully connected layer?": [
+            nn.Sequential(*layers[:6], layers[7])
+        ],
         "lacks a ReLU.": [but(nn.Identity(), *places) for places in ((1,), (4,), (1, 4))],
         "ends in a softmax, or its logarithm. The loss has it already.": [
             nn.Sequential(right, end(dim=1)) for end in (nn.Softmax, nn.LogSoftmax)
         ],
-        "ends in a ReLU. A score may be negative.": [nn.Sequential(right, nn.ReLU())],
+        "ends in a nonlinearity. A score may be any number.": [
+            nn.Sequential(right, end()) for end in (nn.ReLU, nn.Sigmoid, nn.Tanh)
+        ],
     }
     return {words: Either(*networks) for words, networks in wrong.items()}
 
@@ -299,7 +343,7 @@ EXERCISES = {
         draw=draw_network,
         expected=network,
         mistakes=wrong_networks,
-        otherwise="has all its parameters, but another output. Go through its layers: what belongs between them?",
+        otherwise="has all its parameters, but another output. Compare it with the list, step by step.",
         hints=(
             "nn.Linear needs to know how many numbers come in. After a global average, what does this depend on?",
             "nn.AdaptiveAvgPool2d(1) averages each map, whatever its size. nn.Flatten() takes the two ones away.",

@@ -219,17 +219,15 @@ def network(channels, depth, classes):
     return _network(channels, depth, classes)
 
 
-def _network(
-    channels, depth, classes, *, shared=True, first=None, between=None, last=None, padding=(1, 1), pool=None, end=()
-):
-    """The network with other parts: the nonlinearities after the first convolution, between and after the others, ..."""
+def _network(channels, depth, classes, *, shared=True, layers=("ReLU",) * 3, padding=(1, 1), pool=None, end=()):
+    """A network; layers: what stands behind the first convolution, between the others, and behind the last one."""
     from torch import nn
 
+    first, between, last = (getattr(nn, name) for name in layers)
     convs = [nn.Conv2d(channels, channels, 3, padding=padding[1]) for _ in range(1 if shared else depth)]
-    steps = [layer for step in range(depth) for layer in (convs[step % len(convs)], (between or nn.ReLU)())]
-    steps[-1] = (last or nn.ReLU)()
+    steps = [layer for step in range(depth) for layer in (convs[step % len(convs)], between())]
     return nn.Sequential(
-        *(nn.Conv2d(1, channels, 3, padding=padding[0]), (first or nn.ReLU)(), *steps),
+        *(nn.Conv2d(1, channels, 3, padding=padding[0]), first(), *steps[:-1], last()),
         *(pool or nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes), *end),
     )
 
@@ -238,28 +236,22 @@ def wrong_networks(channels, depth, classes):
     from torch import nn
 
     sizes = channels, depth, classes
+    few = [
+        ["Identity" if place in bare else "ReLU" for place in range(3)] for bare in ([0], [1], [2], [1, 2], [0, 1, 2])
+    ]
+    other = [(name,) * 3 for name in ("Tanh", "Sigmoid", "LeakyReLU", "GELU")]
     return {
         "has a convolution of its own for each step. It is one, used several times.": _network(*sizes, shared=False),
         "uses the convolution one time too few, or too many.": Either(
             *(_network(channels, depth + step, classes) for step in (-1, 1))
         ),
-        "lacks the ReLU after one of its convolutions, or after several.": Either(
-            *(
-                _network(*sizes, **dict.fromkeys(where, nn.Identity))
-                for where in (["first"], ["between"], ["last"], ["between", "last"], ["first", "between", "last"])
-            )
-        ),
-        "has another nonlinearity than ReLU.": Either(
-            *(
-                _network(*sizes, first=f, between=f, last=f)
-                for f in (nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.GELU, nn.SiLU)
-            )
-        ),
+        "lacks a ReLU. There is one behind each convolution.": Either(*(_network(*sizes, layers=n) for n in few)),
+        "has another nonlinearity than ReLU.": Either(*(_network(*sizes, layers=names) for names in other)),
         "does not pad in all of its convolutions. The maps have to keep their size.": Either(
             *(_network(*sizes, padding=padding) for padding in ((0, 0), (0, 1), (1, 0)))
         ),
         "takes the largest value of each map. The mean is asked for.": _network(*sizes, pool=nn.AdaptiveMaxPool2d(1)),
-        "adds up each map. The mean is asked for.": _network(*sizes, pool=nn.LPPool2d(1, (13, 12))),
+        "adds up each map. The mean is asked for.": _network(*sizes, pool=nn.AvgPool2d((13, 12), divisor_override=1)),
         "ends in a softmax, or its logarithm. The loss has it already.": Either(
             _network(*sizes, end=[nn.Softmax(dim=1)]), _network(*sizes, end=[nn.LogSoftmax(dim=1)])
         ),

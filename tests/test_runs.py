@@ -24,11 +24,12 @@ from course_utils.authors import experiments
 from course_utils.authors.experiments import __main__ as authors
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
 from course_utils.authors.experiments import deep_stacks as stacks
+from course_utils.authors.experiments import deleted_blocks as deleted
+from course_utils.authors.experiments import depth, sawtooth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.authors.experiments import pooling_layers as pooling
-from course_utils.authors.experiments import sawtooth, wirings
 from course_utils.files import ROOT
 
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "data" / "runs").glob("*.json"))}
@@ -338,3 +339,27 @@ def test_dropout_gain():
         assert list(means) == list(gain.RATES) and row["learning_rate"] == max(means, key=means.get)
         assert {len(values) for values in (*row["sweep"].values(), row["test_accuracy"])} == {gain.SEEDS}
         assert row["p"] > 0 or min(row["train_accuracy"]) == 1  # all labels learned by heart, wrong ones too
+
+
+def test_depth_on_digits():
+    record = RECORDS["depth-mnist-mini"]
+    assert (record["images"], record["seeds"]) == (depth.IMAGES, list(depth.SEEDS))
+    loss = {}
+    for row in record["rows"]:
+        rates = [float(rate) for rate in row["sweep"]]
+        assert tuple(rates) == depth.RATES[depth.KINDS[row["kind"]][1]]
+        assert row["learning_rate"] == float(depth.lowest(row["sweep"])) and row["learning_rate"] not in rates[::3]
+        loss[row["kind"], row["layers"], row["epochs"]] = [run["train_loss"] for run in row["runs"]]
+    assert list(loss) == [(kind, 6 * n + 2, e) for e in depth.EPOCHS for kind in depth.KINDS for n in depth.BLOCKS]
+    for epochs in depth.EPOCHS:
+        for kind in ("plain", "plain, AdamW"):
+            assert min(loss[kind, 26, epochs]) > 3 * max(loss[kind, 8, epochs])
+        assert max(loss["residual", 26, epochs]) < min(loss["plain", 26, epochs]) / 4
+
+
+def test_deleted_blocks():
+    plain, residual = RECORDS["deleted-blocks-cifar10"]["rows"]
+    assert (plain["model"], residual["model"]) == deleted.MODELS
+    for row in (plain, residual):
+        assert list(row["accuracy_without"]) == deleted.blocks_of(models.build(row["model"]))
+    assert max(plain["accuracy_without"].values()) < 0.2 < min(residual["accuracy_without"].values())

@@ -411,6 +411,17 @@ def test_permuted_images_keep_their_pixels_and_shifted_ones_their_form():
     assert moved[0, ..., :2].sum() == 0
 
 
+def test_a_row_of_the_wirings_record_and_a_run_beside_it(monkeypatch):
+    rate, accuracy = wirings.recorded("convolution", "as they are", epochs=15)
+    assert rate in wirings.RATES and accuracy.shape == (3, 5) and 90 < accuracy[:, 0].min() <= accuracy.max() < 100
+    with pytest.raises(ValueError, match="no 'convolution', 'permuted', 6 epochs; it has"):
+        wirings.recorded("convolution", "permuted", 6)
+    monkeypatch.setattr(wirings, "train", lambda *given: given)
+    wiring, data, recipe, seed = wirings.rerun("convolution", "permuted", "data", seed=4)
+    assert (wiring, data, seed) == ("convolution", "data", 4)
+    assert (recipe.epochs, recipe.learning_rate) == (5, wirings.recorded("convolution", "permuted")[0])
+
+
 # ---- A sawtooth, approached
 
 

@@ -40,7 +40,8 @@ def test_windows_have_a_colour_each_and_so_have_their_outputs():
 
 
 def test_pixels_that_were_not_taken_are_pale():
-    svg = draw.windows(np.eye(4), [("y", np.eye(2))], 2, np.eye(4) > 0)
+    svg = draw.windows(np.eye(4), [("y", np.eye(2))], 2, np.eye(4) > 0, arrow="←")
+    assert "←" in words(svg) and "→" not in words(svg)
     assert len(boxes(svg, "taken")) == 4 + 4 and len(boxes(svg, "left")) == 12
 
 

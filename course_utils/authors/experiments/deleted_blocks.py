@@ -11,20 +11,20 @@ from torch import nn
 from course_utils import datasets, evaluation
 from course_utils.models import pretrained
 
-WHAT = "test accuracy of trained networks, whole and with one block taken out, nothing trained again"
+WHAT = "loss and accuracy of trained networks on test images, whole and without one block, nothing trained again"
 MODELS = ("plain20", "resnet20")
 IMAGES = 2000  # the first of the test split
 
 
 def outcome(model, block, data, how):
-    """The accuracy of a network without that block, "conv2_x.0"; an empty name takes none out."""
+    """Loss and accuracy of a network without that block, "conv2_x.0"; an empty name takes none out."""
     test = datasets.load(data, "test")
     net = pretrained.load(model)
     if block:
         stage, place = block.split(".")
         getattr(net.stages, stage)[int(place)] = nn.Identity()
     some = replace(test, images=test.images[:IMAGES], labels=test.labels[:IMAGES])
-    return evaluation.evaluate(net, some, device=how["device"], precision=how["precision"])["accuracy"]
+    return evaluation.evaluate(net, some, device=how["device"], precision=how["precision"])
 
 
 def blocks_of(net):
@@ -33,7 +33,7 @@ def blocks_of(net):
 
 
 def experiment(data, pieces):
-    """The fields of the record: for each network its accuracy, and that without each of its blocks."""
+    """The fields of the record: for each network its loss and accuracy, and those without each of its blocks."""
     blocks = blocks_of(pretrained.load(MODELS[0]))
     pieces.expect(len(MODELS) * (1 + len(blocks)))
     rows = []
@@ -42,5 +42,8 @@ def experiment(data, pieces):
             block: pieces.once(f"{model} without {block or 'nothing'}", outcome, model, block, data, pieces.how)
             for block in ("", *blocks)
         }
-        rows.append({"model": model, "accuracy": found.pop(""), "accuracy_without": found})
+        row = {"model": model, **found.pop("")}
+        for name in ("loss", "accuracy"):
+            row[f"{name}_without"] = {block: values[name] for block, values in found.items()}
+        rows.append(row)
     return {"images": IMAGES, "rows": rows}

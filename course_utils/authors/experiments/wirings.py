@@ -6,6 +6,7 @@ of two budgets; then three runs at that rate. All choices are made on validation
 
 from dataclasses import asdict, replace
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -97,6 +98,28 @@ def train(wiring: str, data: tuple[Dataset, Dataset], recipe: training.Recipe, s
 def accuracy(net: nn.Module, dataset: Dataset) -> float:
     """The share of right answers."""
     return evaluation.evaluate(net, dataset, device="cpu", precision="float32")["accuracy"]
+
+
+# ---- The record, and a run beside it
+
+
+def recorded(wiring: str, pixels: str, epochs: int = BUDGETS[0]) -> tuple[float, np.ndarray]:
+    """Of a row of the record: its learning rate, and its test accuracies in percent, seeds x shifts.
+
+    Raises ValueError for a row that the record does not have.
+    """
+    [record] = training.load_runs("wirings-mnist-mini")
+    rows = {(row["wiring"], row["pixels"], row["epochs"]): row for row in record["rows"]}
+    if (wiring, pixels, epochs) not in rows:
+        raise ValueError(f"the record has no {wiring!r}, {pixels!r}, {epochs!r} epochs; it has {list(rows)}")
+    row = rows[wiring, pixels, epochs]
+    return row["learning_rate"], 100 * np.array(row["test_accuracy"])
+
+
+def rerun(wiring: str, pixels: str, data: tuple[Dataset, Dataset], seed: int) -> nn.Sequential:
+    """One more network, trained for five epochs at the recorded rate, on data whose pixels are in that order."""
+    rate, _ = recorded(wiring, pixels)
+    return train(wiring, data, replace(RECIPE, learning_rate=rate), seed)
 
 
 # ---- The experiment

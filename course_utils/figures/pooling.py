@@ -10,11 +10,11 @@ from course_utils.figures.style import COLORS, CYCLE
 TINTS = [COLORS[name] for name in ("blue", "orange", "green", "purple")]  # neighbouring windows, told apart
 
 
-def windows(x, outputs, kernel_size, taken=None, title="input"):
+def windows(x, outputs, kernel_size, taken=None, title="input", arrow="→"):
     """Pooling without overlap: a grid whose windows have colours, and each window's output in its colour.
 
     x: H x W; outputs: pairs (title, oh x ow); taken: H x W, true for a pixel that is drawn strongly, all of them if
-    there is none. title: above the grid. Returns an SVG string.
+    there is none. title: above the grid; arrow: "←" for a gradient, which goes back. Returns an SVG string.
     """
     side, top, edge = 52, 44, 12
     x = np.asarray(x)
@@ -24,7 +24,7 @@ def windows(x, outputs, kernel_size, taken=None, title="input"):
         tint = TINTS[i // kernel_size % 2 * 2 + j // kernel_size % 2]
         parts.append(_tinted(edge + j * side, top + i * side, side, value, tint, taken[i, j]))
     edge += side * x.shape[1]
-    parts.append(words(edge + 35, top + side * len(x) / 2, "→", 26, COLORS["grey"]))
+    parts.append(words(edge + 35, top + side * len(x) / 2, arrow, 26, COLORS["grey"]))
     for name, y in outputs:
         begin, middle = edge + 70, top + side * (len(x) - len(y)) / 2
         parts.append(heading(begin, middle - 24, name))
@@ -95,7 +95,7 @@ def sweep(shifts, groups):
             ax.plot(shifts, changes, "o-", color=color, markersize=3, label=label)
         ax.set_title(title)
         ax.set_xlabel("shift of the image (pixels)")
-    axes[0][0].set_ylabel("change of the map")
+    axes[0][0].set_ylabel("change of the map, relative")
     axes[0][0].set_ylim(bottom=0)
     axes[0][-1].legend(loc="lower right", fontsize=9)
     return figure

@@ -49,7 +49,7 @@ def where(window):
 def draw_max_pool(rng):
     kernel_size, stride = ((2, 3), (3, 2), (4, 3), (3, 4), (2, 1))[rng.integers(5)]
     shape = rng.integers(2, 4), *(kernel_size + stride * rng.integers(2, 4, 2) - rng.integers(0, min(stride, 2), 2))
-    return np.round(rng.normal(size=shape) - 0.8, 2), kernel_size, stride
+    return np.round(rng.normal(size=shape) - 0.5, 2), kernel_size, stride
 
 
 def max_pool(x, kernel_size, stride):
@@ -167,8 +167,8 @@ def average(x, kernel_size, stride, padding):
 def wrong_averages(x, kernel_size, stride, padding):
     sums = average(x, kernel_size, stride, padding) * kernel_size**2
     real = average(np.ones_like(x), kernel_size, stride, padding) * kernel_size**2
-    others = [np.pad(x, padding, mode) for mode in ("edge", "reflect", "mean")]
-    others.append(np.pad(x, padding, constant_values=1))
+    others = [np.pad(x, padding, mode) for mode in ("edge", "reflect")]
+    others += [np.pad(x, padding, constant_values=value) for value in (1, x.mean())]
     late = pooled(np.pad(x, [(0, 2 * padding)] * 2), kernel_size, stride, mean)
     once = pooled(np.pad(x, [(0, padding)] * 2), kernel_size, stride, mean) if min(x.shape) > kernel_size else None
     return {

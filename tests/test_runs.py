@@ -27,6 +27,7 @@ from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import deleted_blocks as deleted
 from course_utils.authors.experiments import depth, sawtooth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
+from course_utils.authors.experiments import inception_parts as inception
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.authors.experiments import pooling_layers as pooling
@@ -355,6 +356,19 @@ def test_depth_on_digits():
         for kind in ("plain", "plain, AdamW"):
             assert min(loss[kind, 26, epochs]) > 3 * max(loss[kind, 8, epochs])
         assert max(loss["residual", 26, epochs]) < min(loss["plain", 26, epochs]) / 4
+
+
+def test_inception_parts():
+    record = RECORDS["inception-parts-mnist-mini"]
+    assert (record["images"], record["seeds"]) == (inception.IMAGES, list(inception.SEEDS))
+    rows = {(row["epochs"], row["arm"]): row for row in record["rows"]}
+    assert list(rows) == [(epochs, arm) for epochs in inception.EPOCHS for arm in inception.ARMS]
+    for (_, arm), row in rows.items():
+        assert tuple(map(float, row["sweep"])) == inception.RATES.get(arm, inception.OTHER_RATES)
+        assert row["learning_rate"] == float(experiments.best_of(row["sweep"])) and len(row["runs"]) == 3
+    for epochs in inception.EPOCHS:
+        means = {arm: mean(run["validation_accuracy"] for run in rows[epochs, arm]["runs"]) for arm in inception.ARMS}
+        assert abs(means["naive"] - means["reduced"]) < 0.02 and means["deep"] < means["deep, batch norm"] - 0.1
 
 
 def test_deleted_blocks():

@@ -55,7 +55,7 @@ def neighbours(correlations, unknown):
     left.axhline(0, color=COLORS["light"], zorder=0)
     left.set(xlabel="distance of two pixels [pixels]", ylabel="correlation")
     sides = next(iter(unknown.values()))[0]
-    right.set(xlabel="window around the pixel", ylabel="variance left unexplained", ylim=(0, 1.15))
+    right.set(xlabel="window around the pixel", ylabel="variance unexplained", ylim=(0, 1.15))
     right.set_xticks(sides, [f"{side} × {side}" for side in sides])
     right.legend(title="dashed: pixels permuted", loc="center right")
     return figure

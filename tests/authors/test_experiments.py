@@ -18,6 +18,7 @@ from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import deleted_blocks as deleted
 from course_utils.authors.experiments import depth, sawtooth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
+from course_utils.authors.experiments import inception_parts as inception
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.authors.experiments import pooling_layers as pooling
@@ -66,6 +67,9 @@ def small(monkeypatch):
         monkeypatch.setattr(sawtooth, name, value)
     for name, value in {"RATES": {"sgd": (0.1,), "adamw": (0.01,)}, "EPOCHS": (1,), "SEEDS": (0,)}.items():
         monkeypatch.setattr(depth, name, value)
+    arms = {name: inception.ARMS[name] for name in ("reduced", "deep, auxiliary")}
+    for name, value in {"ARMS": arms, "RATES": {}, "OTHER_RATES": (0.1,), "EPOCHS": (1,), "SEEDS": (0,)}.items():
+        monkeypatch.setattr(inception, name, value)
     monkeypatch.setattr(deleted.pretrained, "load", lambda name: models.build(name, in_channels=1).eval())
 
 
@@ -500,3 +504,15 @@ def test_a_fifth_of_the_labels_is_drawn_anew_and_images_stay():
     assert torch.equal(x, same) and x.shape == (3, 500, 784)
     assert 0.13 < (true != redrawn).double().mean() < 0.23  # one in ten is drawn as it was
     assert x.mean().abs() < 0.05 and abs(x.std() - 1) < 0.05
+
+
+@pytest.mark.parametrize("arm", inception.ARMS)
+def test_inception_parts_change_what_their_names_say(arm):
+    """The arms give ten scores, train as `fit` has it, and differ in what they are named after."""
+    net, x = inception.Small(**inception.ARMS[arm]), torch.zeros(2, 1, 28, 28)
+    assert net.eval()(x).shape == (2, 10)
+    scores = net.train()(x)
+    assert isinstance(scores, tuple) == ("auxiliary" in arm)
+    norms = sum(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
+    assert bool(norms) == (not arm.startswith("deep") or "batch norm" in arm)
+    assert net.fc.in_features == {"naive": 80 + 32, "reduced, all positions": 40 * 49}.get(arm, 40)

@@ -64,6 +64,62 @@ def test_L41_lenet_stacks_stages_of_features_and_ends_in_a_classifier():
     assert readout(net, "f6") > readout(untrained, "f6") + 0.1
 
 
+def test_L45_inception_naive_and_reduced():
+    """Slide 70: the module with filters of several scales, naive (a) and with 1 x 1 reductions (b). Nine naive modules
+    cost eleven times as much, since the pooling passes all maps on. Slide 71: auxiliary classifiers for the lower
+    layers, "deprecated": before training, the gradient arrives without them where the weights follow He's rule."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    from course_utils import inspection, machine, models
+    from course_utils.arithmetic import receptive_field
+    from course_utils.authors.experiments.inception_parts import Naive
+    from course_utils.models.googlenet import TABLE, Inception
+
+    total = {"naive": 0, "reduced": 0}
+    before = dict.fromkeys(total, 192)
+    with torch.device("meta"):
+        for name, widths in TABLE.items():
+            size = {"3": 28, "4": 14, "5": 7}[name[-2]]
+            modules = {"naive": Naive(before["naive"], widths[0], widths[2], widths[4])}
+            modules["reduced"] = Inception(before["reduced"], *widths)
+            for kind, module in modules.items():
+                total[kind] += inspection.summarize(module, (before[kind], size, size)).multiply_adds
+                before[kind] = module.out_channels
+    assert 10 < total["naive"] / total["reduced"] < 12 and before == {"naive": 4944, "reduced": 1024}
+    scales = [receptive_field([(k, 1, k // 2, 1)])[-1].size for k in (1, 3, 5)]
+    assert scales == [1, 3, 5]
+
+    def gain(std):
+        """By how much the heads lengthen the gradient behind the first layer."""
+        machine.seed_everything(0)
+        net, x = models.build("googlenet", num_classes=10, auxiliary=True).train(), torch.randn(1, 3, 224, 224)
+        for layer in net.modules() if std else ():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                nn.init.normal_(layer.weight, std=std)
+        loss, *others = (F.cross_entropy(scores, torch.tensor([3])) for scores in net(x))
+        weight = net.trunk.conv1.conv.weight
+        main = torch.autograd.grad(loss, weight, retain_graph=True)[0].norm()
+        return torch.autograd.grad(loss + net.auxiliary_weight * sum(others), weight)[0].norm() / main
+
+    assert gain(None) < 2 and gain(0.01) > 1000
+
+
+def test_L46_googlenet_has_22_layers():
+    """Slide 73: 22 layers. They are counted along the longest path; 58 layers have weights."""
+    import torch
+    from torch import nn
+
+    from course_utils import models
+
+    with torch.device("meta"):
+        net = models.build("googlenet")
+    layers = [name for name, layer in net.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    branches = [f".branch{i}." for i in (1, 3, 4)]
+    assert len(layers) == 58 and sum(not any(branch in name for branch in branches) for name in layers) == 22
+
+
 def test_L46_resnet_has_up_to_152_layers():
     """Slide 74: 152 layers. Counted are convolutions and the linear layer on the way through F, as in the paper's
     Table 1; projections on shortcuts are not. The other depths of the slide (8, 19, 22) are in chapters 10 to 12."""

@@ -4,6 +4,7 @@ Each row has the learning rate that is best for it on validation data, out of fo
 of two budgets; then three runs at that rate. All choices are made on validation data; the test images are only drawn.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -82,12 +83,12 @@ def shifted(dataset: Dataset, pixels: int) -> Dataset:
     return replace(dataset, images=moved)
 
 
-def fit(net: nn.Module, data: tuple[Dataset, Dataset], recipe: training.Recipe, seed: int, precision: str = "float32"):
+def fit(net: nn.Module, data: Sequence[Dataset], recipe: training.Recipe, seed: int, precision: str = "float32"):
     """Train a network, in place, on the first of two splits."""
-    training.fit(net, *data, recipe, seed=seed, device="cpu", precision=precision, quiet=True)
+    training.fit(net, data[0], data[1], recipe, seed=seed, device="cpu", precision=precision, quiet=True)
 
 
-def train(wiring: str, data: tuple[Dataset, Dataset], recipe: training.Recipe, seed: int) -> nn.Sequential:
+def train(wiring: str, data: Sequence[Dataset], recipe: training.Recipe, seed: int) -> nn.Sequential:
     """A network of that wiring, trained on the first of two splits, from initial weights that depend on the seed."""
     torch.manual_seed(seed)
     net = network(wiring)
@@ -116,7 +117,7 @@ def recorded(wiring: str, pixels: str, epochs: int = BUDGETS[0]) -> tuple[float,
     return row["learning_rate"], 100 * np.array(row["test_accuracy"])
 
 
-def rerun(wiring: str, pixels: str, data: tuple[Dataset, Dataset], seed: int) -> nn.Sequential:
+def rerun(wiring: str, pixels: str, data: Sequence[Dataset], seed: int) -> nn.Sequential:
     """One more network, trained for five epochs at the recorded rate, on data whose pixels are in that order."""
     rate, _ = recorded(wiring, pixels)
     return train(wiring, data, replace(RECIPE, learning_rate=rate), seed)

@@ -86,6 +86,7 @@ def test_other_ways_are_right():
         ("05-1", lambda *inputs: costs(*inputs)[:3], "wrong length"),
         ("05-1", lambda *inputs: tuple(map(float, costs(*inputs))), "Use // for division"),
         ("05-2", lambda images, distance: -correlation(images, distance), "not right yet"),
+        ("05-2", lambda images, distance: abs(correlation(images, distance)), "not right yet"),
         ("05-2", lambda images, distance: images[0], "a NumPy array where a float"),
         ("05-3", lambda folds: tuple(part[1:] for part in shallow(folds)), "wrong shape"),
         ("05-3", lambda folds: shallow(folds)[::-1], ("not right yet", "another one")),
@@ -97,6 +98,7 @@ def test_other_ways_are_right():
         ),
         ("05-5", lambda *inputs: train(*inputs)[0], "a NumPy array where a tuple"),
         ("05-5", lambda *inputs: (train(*inputs)[0] + 1, train(*inputs)[1]), "losses that are not right yet"),
+        ("05-5", lambda *inputs: train(*inputs[:4], inputs[4] / 2, inputs[5]), "first loss right, and a later one"),
         ("05-5", lambda *inputs: tuple(map(torch.tensor, train(*inputs))), "a torch tensor"),
     ],
 )

@@ -62,7 +62,7 @@ def test_references_are_the_networks_of_the_course():
 
 
 class Other(nn.Module):
-    """The block of 13-4 in another style: names of its own, the shortcut defined first."""
+    """The block of 13-4 in another style: names of its own, functions for the ReLUs."""
 
     def __init__(self, before, channels, stride):
         super().__init__()
@@ -80,15 +80,32 @@ class Other(nn.Module):
         return (y + (x if self.same else self.p_norm(self.p(x)))).clamp(min=0)
 
 
+def in_single_precision(matrices, gradient):
+    rows = np.zeros((len(matrices) + 1, len(gradient)), np.float32)
+    rows[0] = gradient
+    for matrix in matrices[::-1]:
+        rows[1:] += rows[:-1] @ matrix.astype(np.float32)
+    return rows
+
+
+class WithoutProjection(Other):
+    def __init__(self, before, channels, stride):
+        super().__init__(before, channels, stride)
+        if stride == 1 and not self.same:
+            del self.p, self.p_norm
+            self.same = True
+
+
 def test_other_ways_are_right():
     accepts("13-1", lambda *inputs: list(cost(*inputs)))
+    accepts("13-2", in_single_precision)
     accepts("13-4", lambda *numbers: Other(*numbers))
 
 
 def test_the_given_block_has_three_bugs_and_no_other(given):
     """Each mistake of the table is one of them; all together are the colleague's block."""
     theirs = given["BottleneckOfAColleague"](8, 12, 2)
-    wrong = bottleneck(8, 12, 2, late=True, shared=True, end="activated")
+    wrong = bottleneck(8, 12, 2, at=2, shared=True, end="activated")
     with torch.no_grad():  # `parameters` lists a shared layer once
         for own, value in zip(wrong.parameters(), theirs.parameters(), strict=True):
             own.copy_(torch.randn(value.shape, generator=torch.Generator().manual_seed(value.numel())))
@@ -112,6 +129,7 @@ def test_a_colleagues_block_is_refused(given):
         ("13-2", lambda matrices, gradient: 2 * by_length(matrices, gradient), "four paths"),
         ("13-3", lambda *numbers: resnet(*numbers)[:-1], "too few parameters"),
         ("13-4", lambda *numbers: nn.Sequential(bottleneck(*numbers), nn.Tanh()), "line by line"),
+        ("13-4", lambda *numbers: WithoutProjection(*numbers), "has no projection where the shape changes"),
     ],
 )
 def test_other_mistakes(exercise_id, wrong, says):

@@ -109,7 +109,7 @@ def opened(browser, folder, shown, **context):
         yield tab
     finally:
         place.close()
-    assert faults == []
+    assert not faults, faults  # pytest does not word the assertions of this file
 
 
 @contextmanager

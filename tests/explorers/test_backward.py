@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from browser import chromium_browser
+from browser import ANSWERED, chromium_browser, opened
 
 from course_utils.arithmetic import output_size, reads
 from course_utils.explorers import backward as explorer
@@ -26,23 +26,6 @@ SET = """(settings) => settings.map(({part, place, ...setting}) => {
   const {refused, padded, weights, dy, dx, dweight, pointed} = shown;
   return {refused, padded, weights, dy, dx, dweight, pointed, words: document.querySelector("p").textContent};
 })"""
-
-# Milliseconds of a handler and of the layout that it forces, at every second of the values; the least of its tries, for
-# a busy machine only adds to them.
-CLOCK = """([selector, type, values]) => {
-  const target = document.querySelector(selector);
-  const times = values.map((value) => {
-    const frame = target.getBoundingClientRect();
-    const place = {clientX: frame.left + value * frame.width, clientY: frame.top + 0.5 * frame.height};
-    if (type === "input") target.value = value;
-    const event = type === "input" ? new Event(type) : new PointerEvent(type, place);
-    const begin = performance.now();
-    target.dispatchEvent(event);
-    for (const name of ["main", "svg", "p"]) document.querySelector(name).getBoundingClientRect();
-    return performance.now() - begin;
-  });
-  return Math.min(...times.filter((_, i) => i % 2));
-}"""
 
 
 def words(svg):
@@ -86,15 +69,9 @@ def test_what_the_explorer_does_not_have_is_refused(change, message):
 
 @pytest.fixture(scope="module")
 def page(chromium, tmp_path_factory):
-    file = tmp_path_factory.mktemp("page") / "page.html"
-    file.write_text(explorer.explore_backward().page, encoding="utf-8")
-    with chromium_browser(chromium) as browser:
-        tab, faults = browser.new_page(viewport={"width": 1280, "height": 720}), []
-        tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.on("console", lambda message: faults.append(message.text))
-        tab.goto(file.as_uri())
+    folder = tmp_path_factory.mktemp("page")
+    with chromium_browser(chromium) as browser, opened(browser, folder, explorer.explore_backward()) as tab:
         yield tab
-    assert faults == []
 
 
 def drawn(draw):
@@ -160,7 +137,7 @@ def test_it_answers_within_a_frame(page):
     slowest = {}
     for event in events:
         page.evaluate(SET, [heavy])
-        slowest[event[0]] = round(page.evaluate(CLOCK, event), 1)
+        slowest[event[0]] = round(page.evaluate(ANSWERED, event), 1)
     print("\nmilliseconds to answer:", slowest)
     assert max(slowest.values()) < WITHIN
 

@@ -4,12 +4,10 @@ wherever a notebook is shown; where frames are taken out, the figure stands.
 
 import random
 import re
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import jupyterlab
+from browser import ANSWERED, jupyterlab, opened
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -43,24 +41,6 @@ SET = """(settings) => settings.map((setting) => {
           readers: shown.readers, pixels: shown.pixels, look};
 })"""
 
-# Milliseconds of a handler and of the layout that it forces, at every second of the values; the least of its tries, for
-# a busy machine only adds to them.
-CLOCK = """([selector, type, values]) => {
-  const target = document.querySelector(selector);
-  const times = values.map((value) => {
-    const frame = target.getBoundingClientRect();
-    const place = {clientX: frame.left + value * frame.width, clientY: frame.top + 0.5 * frame.height};
-    if (type === "input") target.value = value;
-    const event = type === "input" ? new Event(type) : type === "keydown" ? new KeyboardEvent(type, {key: value})
-      : new PointerEvent(type, place);
-    const begin = performance.now();
-    target.dispatchEvent(event);
-    for (const name of ["main", "svg", "p"]) document.querySelector(name).getBoundingClientRect();
-    return performance.now() - begin;
-  });
-  return Math.min(...times.filter((_, i) => i % 2));
-}"""
-
 
 @pytest.fixture(scope="module")
 def lab(chromium, tmp_path_factory):
@@ -71,24 +51,6 @@ def lab(chromium, tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser(lab):
     return lab.browser
-
-
-@contextmanager
-def opened(browser, folder, shown, **context):
-    """An explorer, or a page of HTML, in a tab of its own; what goes wrong there fails the test."""
-    file = Path(folder, "page.html")
-    file.write_text(shown if isinstance(shown, str) else shown.page, encoding="utf-8")
-    place = browser.new_context(viewport={"width": 1280, "height": 720}, **context)
-    tab, faults = place.new_page(), []
-    tab.on("pageerror", lambda error: faults.append(str(error)))
-    tab.on("console", lambda message: faults.append(message.text))
-    tab.on("request", lambda request: request.url.startswith("http") and faults.append(request.url))
-    tab.goto(file.as_uri(), wait_until="domcontentloaded")
-    try:
-        yield tab
-    finally:
-        place.close()
-    assert faults == []
 
 
 @pytest.fixture
@@ -193,7 +155,7 @@ def test_it_answers_within_a_frame(image, page):
     slowest = {}
     for event in events:
         page.evaluate(SET, [HEAVY | {"image": image, "size": size}])
-        slowest[event[0]] = round(page.evaluate(CLOCK, event), 1)
+        slowest[event[0]] = round(page.evaluate(ANSWERED, event), 1)
     print("\nmilliseconds to answer:", slowest)
     assert max(slowest.values()) < WITHIN
 
@@ -351,7 +313,7 @@ def runs(page):
     assert height[0] == height[1] > 300
     assert not page.locator("figure:has(> img[alt^='An image of 7 by 7'])").is_visible()
     inner = page.locator(FRAME).element_handle().content_frame()
-    milliseconds = inner.evaluate(CLOCK, ["[aria-label=output]", "pointermove", 10 * [0.1, 0.5, 0.9]])
+    milliseconds = inner.evaluate(ANSWERED, ["[aria-label=output]", "pointermove", 10 * [0.1, 0.5, 0.9]])
     return told.startswith("Output [0, 0] = ") and milliseconds < WITHIN
 
 

@@ -1,4 +1,4 @@
-"""The explorer of chapter 13, paths through a residual network: it runs in the page, and here is what it starts from."""
+"""The explorer of chapter 13, paths through a residual network: runs in the page; here is what it starts from."""
 
 from math import comb
 

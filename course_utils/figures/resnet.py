@@ -58,17 +58,17 @@ def gradients(norms):
 def promises(panels, lengths):
     """Figure: the change of the loss along the gradient, a panel for each network; dashed: what the slope promises.
 
-    panels: network -> (changes, promised), each seeds x lengths; lengths: of the step, relative to the weights.
+    panels: network -> (changes, promised), each seeds x lengths; lengths: of the step in a layer, relative to weights.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.0), sharey=True)
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 2.6), sharey=True)
     for ax, (name, (changes, promised)) in zip(axes, panels.items(), strict=True):
         for change, promise in zip(changes, promised, strict=True):
             ax.semilogx(lengths, promise, "--", color=GREY, linewidth=1)
             ax.semilogx(lengths, change, "o-", color=_color(name), linewidth=1.3, markersize=4)
         ax.axhline(0, color=COLORS["ink"], linewidth=0.8)
-        ax.set(title=name, ylim=(-1.6, 0.5))
+        ax.set(title=name, ylim=(-1.8, 0.5))
     axes[0].set_ylabel("change of the loss")
-    figure.supxlabel("length of the step, relative to the length of all weights", fontsize=11)
+    figure.supxlabel("length of the step in each layer, relative to the length of its weights", fontsize=11)
     axes[0].annotate("promised", (0.03, 0.06), xycoords="axes fraction", color=GREY)
     return figure
 
@@ -96,8 +96,9 @@ def without(panels, chance=0.1):
             color, above = _color(name), whole == max(other for other, _ in networks.values())
             ax.axhline(100 * whole, color=color, linewidth=1, linestyle="--")
             ax.plot(range(len(by_block)), [100 * each for each in by_block.values()], "o", color=color, markersize=7)
-            place = {"xy": (0, 100 * whole), "xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-            ax.annotate(f"{name}, whole", xytext=(4, 3 if above else -13), color=color, **place)
+            place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "color": color}
+            side, offset, ha = (0, (4, 3), "left") if above else (1, (-4, -13), "right")
+            ax.annotate(f"{name}, whole", (side, 100 * whole), offset, ha=ha, **place)
         ax.axhline(100 * chance, color=GREY, linewidth=1, linestyle=":")
         names = [block.removeprefix("conv").replace("_x.", ".") for block in next(iter(networks.values()))[1]]
         ax.set(title=title, xticks=range(len(names)), xticklabels=names, ylim=(0, 108))

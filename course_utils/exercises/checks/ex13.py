@@ -44,18 +44,36 @@ def wrong_costs(before, channels, size, stride):
     late, whole = (_cost(_layers(before, channels, size, stride, at))[1] for at in (1, 4))
     table = {
         "gives the two numbers in the wrong order: the parameters come first.": (multiply_adds, parameters),
-        "leaves out the projection where the shape changes.": _cost(layers[:3]),
+        "leaves out the projection where the shape changes: with stride 2, or with more or fewer maps.": (
+            _cost(layers[:3])[0] if len(layers) > 3 else None,
+            ...,
+        ),
         "has a projection where the shape stays. There x is added as it is.": _cost(layers[:3] + projection),
         "leaves out the parameters of batch norm.": (_cost(layers, 0)[0], ...),
         "gives batch norm one parameter a map. It has a scale and a shift.": (_cost(layers, 1)[0], ...),
         "counts running averages. Training does not change them by gradients.": (_cost(layers, 4)[0], ...),
+        "leaves out the batch norm of the projection.": (
+            parameters - 2 * channels if len(layers) > 3 else None,
+            ...,
+        ),
         "gives the convolutions biases.": (_cost(layers, bias=True)[0], ...),
         "has the parameters right, but puts the stride on the 3 × 3 convolution.": (parameters, late),
         "has the parameters right, but counts as if no layer had a stride.": (parameters, whole),
-        "has the parameters right. A convolution has its weights times its positions.": (parameters, ...),
+        "has the parameters right, but counts a multiplication and its addition as two.": (
+            parameters,
+            2 * multiply_adds,
+        ),
+        "has the parameters right, but leaves the multiply-adds of the projection out.": (
+            parameters,
+            _cost(layers[:3])[1],
+        ),
+        "has the parameters right, but not the multiply-adds: of each convolution, its weights times its positions.": (
+            parameters,
+            ...,
+        ),
     }
     right = parameters, multiply_adds
-    return {words: wrong for words, wrong in table.items() if wrong != right and wrong[0] is not ...}
+    return {words: wrong for words, wrong in table.items() if wrong != right and wrong[0] is not None}
 
 
 # 13-2: the gradient, by the length of the path
@@ -78,6 +96,10 @@ def by_length(matrices, gradient):
 def wrong_parts(matrices, gradient):
     right, n = by_length(matrices, gradient), len(matrices)
     paths = np.array([reduce(lambda row, k: row * (n - k) // (k + 1), range(length), 1) for length in range(n + 1)])
+    changed = [gradient, *np.zeros((n, len(gradient)))]  # each row from the one before, as it has just been changed
+    for done, matrix in enumerate(matrices[::-1], start=1):
+        for k in range(1, done + 1):
+            changed[k] = changed[k] + matrix.T @ changed[k - 1]
     first = np.array([reduce(lambda g, m: m.T @ g, matrices[n - k :][::-1], gradient) for k in range(n + 1)])
     return {
         "multiplies by the matrices themselves. A gradient goes back through a matrix by its transpose.": by_length(
@@ -85,6 +107,12 @@ def wrong_parts(matrices, gradient):
         ),
         "meets the blocks in the wrong order. The gradient comes to the last block first.": by_length(
             matrices[::-1], gradient
+        ),
+        "sends the gradient forward, from the first block on. It comes back, from the last, by transposes.": by_length(
+            [matrix.T for matrix in matrices[::-1]], gradient
+        ),
+        "has row 0 and row 1 right, but the others use rows that have just been changed. Keep the old ones.": (
+            np.array(changed)
         ),
         "has the rows the wrong way round: row 0 is the path around all blocks.": right[::-1],
         "takes the mean over the paths of a length. Gradients add up.": right / paths[:, None],
@@ -105,7 +133,11 @@ def draw_resnet(rng):
 
 
 def _block(before, channels, stride, layers, around, end="after"):
-    """A block: the layers of F, the shortcut, and where the ReLU stands: after the addition, before it, or nowhere."""
+    """A block: the layers of F, the shortcut, and how it ends.
+
+    end: the ReLU stands "after" the addition, "before" it, or "nowhere"; the shortcut reads what is "activated", or is
+    there and is not added: "alone".
+    """
     from torch import nn
     from torch.nn import functional as F
 
@@ -121,8 +153,9 @@ def _block(before, channels, stride, layers, around, end="after"):
             y = F.relu(y) if end == "before" else y
             if end == "activated":
                 x = F.relu(x)
-            y = y if around is None else y + (self.shortcut(x) if isinstance(around, nn.Module) else x)
-            return F.relu(y) if end in ("after", "activated") else y
+            if around is not None and end != "alone":
+                y = y + (self.shortcut(x) if isinstance(around, nn.Module) else x)
+            return F.relu(y) if end in ("after", "activated", "alone") else y
 
     return Block()
 
@@ -158,7 +191,9 @@ def wrong_resnets(*numbers):
     return {
         "has no ReLU behind the addition.": resnet(*numbers, end="nowhere"),
         "applies the last ReLU of a block before the addition. It comes after it.": resnet(*numbers, end="before"),
-        "has no path around the blocks, or never adds it.": resnet(*numbers, skip=False),
+        "has no path around the blocks, or never adds it.": Either(
+            resnet(*numbers, skip=False), resnet(*numbers, end="alone")
+        ),
         "has the stride on the second convolution of a block.": resnet(*numbers, late=True),
         "has no ReLU between the two convolutions of a block.": resnet(*numbers, relu=False),
         "has no ReLU behind the first convolution of the network.": resnet(*numbers, stem=False),
@@ -173,22 +208,22 @@ def wrong_resnets(*numbers):
 
 
 def draw_bottleneck(rng):
-    width, stride, size = int(rng.choice([2, 3])), int(rng.choice([1, 2, 2, 2])), int(rng.choice([6, 7]))
+    width, stride, size = int(rng.choice([2, 3])), int(rng.choice([1, 2])), int(rng.choice([6, 7]))
     before = 4 * width if rng.random() < 0.5 else 3 * width
     x = rng.normal(size=(int(rng.integers(2, 4)), before, size, size)).astype(np.float32)
     return before, 4 * width, stride, x
 
 
-def bottleneck(before, channels, stride, late=False, shared=False, end="after"):
+def bottleneck(before, channels, stride, at=1, shared=False, end="after", project=True):
     from torch import nn
 
     width = channels // 4
-    first, second = (1, stride) if late else (stride, 1)
+    first, second, third = (stride if place == at else 1 for place in (1, 2, 3))
     narrow, middle = _conv(before, width, 1, first), _conv(width, width, 3, second)
     if shared:
         middle[1] = narrow[1]
-    layers = [*narrow, nn.ReLU(), *middle, nn.ReLU(), *_conv(width, channels, 1)]
-    same = stride == 1 and before == channels
+    layers = [*narrow, nn.ReLU(), *middle, nn.ReLU(), *_conv(width, channels, 1, third)]
+    same = (stride == 1 and before == channels) or not project
     around = True if same else nn.Sequential(*_conv(before, channels, 1, stride))
     return _block(before, channels, stride, layers, around, end)
 
@@ -198,16 +233,26 @@ def wrong_bottlenecks(*numbers):
     still = {
         "still has a normalization in two places. Its averages cannot be right for both.": {"shared": True},
         "still gives the shortcut what has passed a ReLU. It takes x as it comes in.": {"end": "activated"},
-        "still has the stride on another convolution than the text says.": {"late": True},
         "still applies a ReLU before the addition. It comes after it.": {"end": "before"},
         "has no ReLU behind the addition.": {"end": "nowhere"},
     }
-    networks = {words: bottleneck(*numbers, **wrong) for words, wrong in still.items()}
-    two, late = {"shared": True, "end": "activated"}, {"late": True}
+    networks: dict[str, object] = {words: bottleneck(*numbers, **wrong) for words, wrong in still.items()}
+    networks["still has the stride on another convolution than the text says."] = Either(
+        *(bottleneck(*numbers, at=at) for at in (2, 3))
+    )
+    networks["has no path around F, or never adds it."] = bottleneck(*numbers, end="alone")
+    networks["has no projection where the shape changes: with stride 2, or with more or fewer maps."] = bottleneck(
+        *numbers, project=False
+    )
+    two, late = {"shared": True, "end": "activated"}, {"at": 2}
     # For stride 1 it does not matter which layer has the stride.
     some = [two] if numbers[-1] == 1 else [two, two | late, late | {"shared": True}, late | {"end": "activated"}]
     several = "still has more than one of the bugs."
     return networks | {several: Either(*(bottleneck(*numbers, **wrong) for wrong in some))}
+
+
+class Block(Network):
+    draws = 12  # with stride 1 and 2, as many maps and other ones: each pair of them, with nearly any seed
 
 
 EXERCISES = {
@@ -231,6 +276,7 @@ EXERCISES = {
         expected=by_length,
         mistakes=wrong_parts,
         otherwise="is not right yet. Try two blocks by hand: there are four paths.",
+        rtol=1e-3,  # in float32, too
         hints=(
             "Behind the last block there is one path of length 0: the gradient itself. What does one block do to it?",
             "In front of a block, a path of length k is a path of length k that goes around the block, or one of "
@@ -244,7 +290,8 @@ EXERCISES = {
         draw=draw_resnet,
         expected=resnet,
         mistakes=wrong_resnets,
-        otherwise="has all its parameters, but another output. Go through a block: what is added to what, and when?",
+        otherwise="has all its parameters, but another output. Compare it with the list in the text, item by item, and "
+        "a block with the text, layer by layer. Are the layers of F defined before the shortcut's?",
         hints=(
             "Write a class for a block first: in __init__ its layers and its shortcut, in forward one line.",
             "The shortcut is nn.Identity() but in the first block of the second stage: there it is a 1 × 1 convolution "
@@ -253,12 +300,13 @@ EXERCISES = {
             "norm, relu, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * width, classes)).",
         ),
     ),
-    "13-4": Network(
+    "13-4": Block(
         points=4,
         draw=draw_bottleneck,
         expected=bottleneck,
         mistakes=wrong_bottlenecks,
-        otherwise="has all its parameters, but another output. Compare forward with the text, line by line.",
+        otherwise="has all its parameters, but another output. Compare forward with the text, line by line. Are the "
+        "layers of F defined before the shortcut's?",
         hints=(
             "Count first: how many parameters should the block have, and how many has it? Then follow x alone.",
             "Follow x on both of its ways. Is there anything on the way around that the text does not name?",

@@ -103,7 +103,6 @@ def diagram(rows, around=()):
         inside = [place for name, place in places.items() if name.startswith(prefix)]
         left, right = inside[0][0] - 0.19 * pitch, inside[-1][0] + 0.81 * pitch
         top = base - max(height for _, height in inside) - 16
-        ends = f"M{left:.1f} {base - 6}V{top:.1f}H{right:.1f}V{base - 6}"
-        dash = ' stroke-dasharray="4 3"' if dashed else ""
-        parts.append(f'<path d="{ends}" fill="none" stroke="{COLORS["blue"]}" stroke-width="2" class="around"{dash}/>')
+        around_it = f"M{left:.1f} {base - 6}V{top:.1f}H{right:.1f}V{base - 6}"
+        parts.append(svg.path(around_it, COLORS["blue"], 2, "around", "4 3" if dashed else ""))
     return svg.picture(64 + len(rows) * pitch, base + 58, *parts)

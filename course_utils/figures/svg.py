@@ -52,6 +52,11 @@ def polyline(points, color=COLORS["ink"], width=1.5, kind=""):
     return f'<polyline points="{_pairs(points)}" fill="none" stroke="{color}" stroke-width="{width:g}"{_extras(kind)}/>'
 
 
+def path(commands, color=COLORS["ink"], width=1.5, kind="", dash=""):
+    """A line along the commands of an SVG path, such as "M0 0V5H9": move to, down or up to, across to."""
+    return f'<path d="{commands}" fill="none" stroke="{color}" stroke-width="{width:g}"{_extras(kind, dash)}/>'
+
+
 def polygon(points, fill, kind=""):
     """The area between the points, pairs (x, y)."""
     return f'<polygon points="{_pairs(points)}" fill="{fill}"{_extras(kind)}/>'

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from browser import ANSWERED, chromium_browser, opened
+from browser import ANSWERED, opened
 
 from course_utils.arithmetic import output_size, reads
 from course_utils.explorers import backward as explorer
@@ -68,9 +68,8 @@ def test_what_the_explorer_does_not_have_is_refused(change, message):
 
 
 @pytest.fixture(scope="module")
-def page(chromium, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page")
-    with chromium_browser(chromium) as browser, opened(browser, folder, explorer.explore_backward()) as tab:
+def page(browser, tmp_path_factory):
+    with opened(browser, tmp_path_factory.mktemp("page"), explorer.explore_backward()) as tab:
         yield tab
 
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from browser import ANSWERED, chromium_browser, opened
+from browser import ANSWERED, opened
 
 from course_utils.explorers import paths as explorer
 
@@ -72,12 +72,6 @@ def test_what_the_explorer_does_not_have_is_refused(change, message):
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with chromium_browser(chromium) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from browser import ANSWERED, chromium_browser, opened
+from browser import ANSWERED, opened
 
 from course_utils.explorers import pooling as explorer
 
@@ -68,12 +68,6 @@ def test_images_are_squares_of_whole_numbers_that_can_move():
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with chromium_browser(chromium) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ WHAT = (
     "the learning rate with the best validation accuracy in the sweep, for two numbers of epochs"
 )
 WIDTHS = (8, 8, 16, 4, 8, 8)  # as a row of Table 1: 1 x 1, 3 x 3 reduce, 3 x 3, 5 x 5 reduce, 5 x 5, pool proj
-# Learning rates by arm, half a power of ten apart, around what trials found; in five places the best is at an end.
+# Learning rates by arm, half a power of ten apart, around what trials found; in half of the cases the best is an end.
 RATES = {"reduced": (0.1, 0.3, 1.0), "one scale": (0.1, 0.3, 1.0)}
 RATES |= {"deep": (0.01, 0.03, 0.1), "deep, auxiliary": (0.01, 0.03, 0.1)}
 OTHER_RATES = (0.03, 0.1, 0.3)

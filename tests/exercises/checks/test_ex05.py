@@ -1,10 +1,9 @@
 """The checks of chapter 05: right answers pass, plausible wrong ones get a sentence that helps."""
 
-import nbformat
 import numpy as np
 import pytest
 import torch
-from checks import accepts, check_is_sound, refuses
+from checks import accepts, check_is_sound, given_names, refuses
 from torch import nn
 from torch.nn import functional as F
 
@@ -12,7 +11,6 @@ from course_utils.authors.experiments import sawtooth
 from course_utils.authors.experiments.wirings import LocallyConnected2d
 from course_utils.exercises.checks import ex05
 from course_utils.exercises.checks.ex05 import correlation, costs, detector, shallow, train
-from course_utils.exercises.masters import master
 
 
 @pytest.mark.parametrize("exercise_id", ex05.EXERCISES)
@@ -33,11 +31,7 @@ def test_costs_are_those_of_torch():
 
 
 def test_the_colleague_is_right_on_rows_without_an_end_and_wrong_on_the_ramp_of_the_hint():
-    names = {"np": np}
-    for cell in nbformat.read(master("05"), as_version=4).cells:
-        if cell.id.endswith("-given"):
-            exec(cell.source, names)
-    colleague = names["correlation_of_a_colleague"]
+    colleague = given_names("05")["correlation_of_a_colleague"]
     refuses("05-2", colleague, "still pairs the last pixels")
     ramp = np.arange(12.0).reshape(1, 1, 12)
     assert correlation(ramp, 1) == pytest.approx(1) and colleague(ramp, 1) < 0.7

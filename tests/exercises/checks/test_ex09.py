@@ -1,17 +1,15 @@
 """The checks of chapter 09: right answers pass, plausible wrong ones get a sentence that helps."""
 
-import nbformat
 import numpy as np
 import pytest
 import torch
-from checks import accepts, check_is_sound, refuses
+from checks import accepts, check_is_sound, given_names, refuses
 from torch import nn
 from torch.nn import functional as F
 
 from course_utils import models
 from course_utils.exercises.checks import ex09
 from course_utils.exercises.checks.ex09 import _losses, backward, compare, count, evaluate, lenet, prediction
-from course_utils.exercises.masters import master
 from course_utils.models.lenet import C3_TABLE
 from course_utils.scratch import gradient_check
 
@@ -23,12 +21,7 @@ def test_sound(exercise_id):
 
 @pytest.fixture(scope="module")
 def given():
-    """What the locked cells of the notebook define."""
-    names = {"np": np}
-    for cell in nbformat.read(master("09"), as_version=4).cells:
-        if cell.id.endswith("-given"):
-            exec(cell.source, names)
-    return names
+    return given_names("09")
 
 
 def test_count_is_the_paper_s_and_the_model_s(given):

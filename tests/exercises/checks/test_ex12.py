@@ -1,16 +1,14 @@
 """The checks of chapter 12: right answers pass, plausible wrong ones get a sentence that helps."""
 
-import nbformat
 import numpy as np
 import pytest
 import torch
-from checks import accepts, check_is_sound, refuses
+from checks import accepts, check_is_sound, given_names, refuses
 from torch import nn
 
 from course_utils import inspection
 from course_utils.exercises.checks import ex12
 from course_utils.exercises.checks.ex12 import classifier, cost, inception, kept, most
-from course_utils.exercises.masters import master
 from course_utils.models.googlenet import TABLE, Inception
 
 
@@ -21,12 +19,7 @@ def test_sound(exercise_id):
 
 @pytest.fixture(scope="module")
 def given():
-    """What the locked cells of the notebook define."""
-    names = {"np": np}
-    for cell in nbformat.read(master("12"), as_version=4).cells:
-        if cell.id.endswith("-given"):
-            exec(cell.source, names)
-    return names
+    return given_names("12")
 
 
 @pytest.mark.parametrize(("name", "before", "size"), [("inception3a", 192, 28), ("inception5b", 832, 7)])

@@ -2,18 +2,16 @@
 
 from itertools import product
 
-import nbformat
 import numpy as np
 import pytest
 import torch
-from checks import accepts, check_is_sound, refuses
+from checks import accepts, check_is_sound, given_names, refuses
 from torch import nn
 from torch.nn import functional as F
 
 from course_utils import inspection, models
 from course_utils.exercises.checks import ex13
 from course_utils.exercises.checks.ex13 import bottleneck, by_length, cost, resnet
-from course_utils.exercises.masters import master
 
 
 @pytest.mark.parametrize("exercise_id", ex13.EXERCISES)
@@ -23,12 +21,7 @@ def test_sound(exercise_id):
 
 @pytest.fixture(scope="module")
 def given():
-    """What the locked cells of the notebook define."""
-    names = {"np": np}
-    for cell in nbformat.read(master("13"), as_version=4).cells:
-        if cell.id.endswith("-given"):
-            exec(cell.source, names)
-    return names
+    return given_names("13")
 
 
 @pytest.mark.parametrize(("stage", "before", "size", "stride"), [("conv2_x", 64, 56, 1), ("conv3_x", 256, 56, 2)])

@@ -65,7 +65,8 @@ class ResponseNorm(nn.Module):
     """
 
     def forward(self, x):
-        squares = F.pad(x.float().square(), (0, 0, 0, 0, 2, 2))  # bfloat16 would lose them beside the 2
+        exact = torch.promote_types(x.dtype, torch.float32)  # bfloat16 would lose the squares beside the 2
+        squares = F.pad(x.to(exact).square(), (0, 0, 0, 0, 2, 2))
         total, maps = torch.zeros_like(squares[:, 4:]), x.shape[1]
         for k in range(5):
             total = total + squares[:, k : k + maps]

@@ -86,7 +86,8 @@ def test_response_normalization_is_the_equation():
     for i in range(7):
         squares = sum(a[:, j] ** 2 for j in range(max(0, i - 2), min(7 - 1, i + 2) + 1))
         expected[:, i] = a[:, i] / (2 + 1e-4 * squares) ** 0.75
-    torch.testing.assert_close(ResponseNorm()(a), expected)
+    torch.testing.assert_close(ResponseNorm()(a), expected, rtol=1e-14, atol=0)
+    assert torch.autograd.gradcheck(ResponseNorm(), a.requires_grad_())
 
 
 @pytest.mark.parametrize("side", [223, 227, 254])

@@ -20,8 +20,6 @@ OLDER = {
     "02_initialization.ipynb": {"budget": 4, "slides_have_titles": 11, "prints_hold_values": 10},
     "03_batch_normalization.ipynb": {"budget": 5, "slides_have_titles": 15},
     "04_dropout.ipynb": {"budget": 4, "slides_have_titles": 14},
-    "06_convolution_arithmetic.ipynb": {"budget": 5, "prints_hold_values": 3},
-    "09_lenet.ipynb": {"budget": 5, "slides_have_titles": 8},
 }
 
 

@@ -1,4 +1,4 @@
-"""Pictures of training: curves with their seeds, dots with their spread, confusions, mistakes."""
+"""Pictures of training: curves with their seeds, dots with their spread, sweeps of learning rates."""
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -72,17 +72,4 @@ def sweep(results):
         axes.text(column, row, f"{means[row, column]:.0f}", ha="center", va="center", fontsize=10, bbox=frame)
     axes.set(xticks=range(len(rates)), xticklabels=rates, xlabel="peak learning rate")
     axes.set(yticks=range(len(results)), yticklabels=list(results))
-    return figure
-
-
-def mistakes(images, labels, predictions, classes, columns=8, notes=None):
-    """Figure: images (N x H x W, or N x H x W x 3) each under "true → predicted", and a note under that."""
-    rows = max(1, -(-len(images) // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(1.15 * columns, 1.5 * rows), squeeze=False)
-    for ax in axes.flat:
-        ax.axis("off")
-    for k, ax in enumerate(axes.flat[: len(images)]):
-        ax.imshow(images[k])
-        note = f"\n{notes[k]}" if notes else ""
-        ax.set_title(f"{classes[labels[k]]} → {classes[predictions[k]]}{note}", fontsize=9)
     return figure

@@ -49,16 +49,6 @@ def test_sweep_frames_the_best_of_each_row():
     assert framed == ["60", "90"]
 
 
-def test_mistakes_say_true_and_predicted():
-    figure = draw.mistakes(np.zeros((2, 8, 8)), [0, 1], [1, 0], ("cat", "dog"), columns=3, notes=["1 of 3", "3 of 3"])
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["cat → dog\n1 of 3", "dog → cat\n3 of 3", ""]
-
-
-def test_mistakes_without_any_is_an_empty_picture():
-    assert all(axes.get_title() == "" for axes in draw.mistakes(np.zeros((0, 8, 8)), [], [], ()).figure.axes)
-
-
 @pytest.mark.parametrize("draw_it", [lambda: draw.curves({}, "y"), lambda: draw.seeds({}, "x"), lambda: draw.sweep({})])
 def test_without_runs_the_picture_says_so(draw_it):
     assert draw.NOTHING in [text.get_text() for text in draw_it().axes[0].texts]

@@ -31,6 +31,7 @@ EXPERIMENTS = {
     "depth": ("mnist-mini",),
     "inception-parts": ("mnist-mini",),
     "deleted-blocks": ("cifar10",),
+    "drawn-codes": ("mnist-mini",),
 }
 PRECISIONS = {"cpu": "float32", "cuda": "bfloat16"}  # by device
 

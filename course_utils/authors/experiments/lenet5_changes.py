@@ -1,4 +1,4 @@
-"""LeNet-5 with one decision undone at a time: chapter 09, section 10.
+"""LeNet-5 with one decision undone at a time: chapter 09.
 
 Two rows differ in the change and in the learning rate, and in nothing else: images, epochs, schedule and seeds are the
 same. Each row has the rate that is best for it on validation data, out of six, found with other seeds; then three runs

@@ -1,4 +1,4 @@
-"""Thirty layers of 64 units without biases, trained on digits: chapter 01, sections 3 and 6.
+"""Thirty layers of 64 units without biases, trained on digits: chapter 01.
 
 Each nonlinearity at a scale of the weights, the weights having the standard deviation scale / sqrt(64), and at several
 learning rates; plain gradient descent on batches of 32. Rates are compared on validation images, as are the stacks.

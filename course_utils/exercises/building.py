@@ -99,10 +99,10 @@ class Network(Exercise):
             return []
         x = inputs[-1]
         rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(x).tobytes()))
-        y, _, _ = run(self.expected(*inputs[:-1]), {}, x, None, training=False)
         weights = {name: _weight(name, shape, rng).astype(np.float32) for name, shape, _ in named}
-        dy = rng.normal(size=y.shape).astype(np.float32)
-        return [(weights, x, dy, training) for training in self.modes]
+        sizes = [run(self.expected(*inputs[:-1]), {}, x, None, training)[0].shape for training in self.modes]
+        dys = [rng.normal(size=size).astype(np.float32) for size in sizes]  # another in training, with auxiliary heads
+        return [(weights, x, dy, training) for dy, training in zip(dys, self.modes, strict=True)]
 
 
 def _weight(name: str, shape: tuple, rng: np.random.Generator) -> np.ndarray:

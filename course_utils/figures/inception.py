@@ -86,9 +86,9 @@ def pictures(images, titles):
 def kept(curves):
     """Figure: the share of the variance that the best projection keeps, by the number of maps it projects to.
 
-    curves: name -> shares for 1, 2, ... maps; the names stand beside their curves.
+    curves: name -> shares for 1, 2, ... maps.
     """
-    figure, ax = plt.subplots(figsize=(7, 3.0))
+    figure, ax = plt.subplots(figsize=(7, 2.7))
     for (name, shares), color in zip(curves.items(), ("blue", "red", "green"), strict=False):
         ax.plot(range(1, len(shares) + 1), 100 * np.asarray(shares), "o-", color=COLORS[color], label=name)
     ax.set(xlabel="maps after the 1 × 1 convolution", ylabel="variance kept [%]", ylim=(0, 104))

@@ -2,30 +2,34 @@
 
 Modules that are naive, reduced, or of one scale at the same cost; a mean or all positions before the classifier; a
 deeper stack without batch norm, with an auxiliary head, and with batch norm. Each row has the rate that is best
-for it on validation data, found with another seed, at each of two budgets; then three runs at that rate.
+for it on validation data, found with other seeds, at each of two budgets; then three runs at that rate.
 """
 
 from collections import OrderedDict
 from dataclasses import asdict, replace
+from statistics import mean
 
 import torch
 from torch import nn
 
 from course_utils import datasets, machine, training
-from course_utils.authors.experiments import best_of, last_row
+from course_utils.authors.experiments import last_row
 from course_utils.models.googlenet import ConvReLU, Inception
 
 WHAT = (
     "small networks of Inception modules on 2,000 digits: losses and accuracies of the last epoch, seeds 0, 1, 2, at "
-    "the learning rate with the best validation accuracy in the sweep, for two numbers of epochs"
+    "the learning rate with the best mean validation accuracy in the sweep, for two numbers of epochs"
 )
 WIDTHS = (8, 8, 16, 4, 8, 8)  # as a row of Table 1: 1 x 1, 3 x 3 reduce, 3 x 3, 5 x 5 reduce, 5 x 5, pool proj
-# Learning rates by arm, half a power of ten apart, around what trials found; in half of the cases the best is an end.
-RATES = {"reduced": (0.1, 0.3, 1.0), "one scale": (0.1, 0.3, 1.0)}
-RATES |= {"deep": (0.01, 0.03, 0.1), "deep, auxiliary": (0.01, 0.03, 0.1)}
-OTHER_RATES = (0.03, 0.1, 0.3)
+# Learning rates, half a power of ten apart. A sweep begins with three of them, and takes the next one as long as the
+# best is an end: so the best has a worse one on both sides.
+LADDER = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+FIRST = {arm: (0.1, 0.3, 1.0) for arm in ("reduced", "one scale", "one scale, no reduction")}
+FIRST |= {"deep": (0.01, 0.03, 0.1), "deep, auxiliary": (0.01, 0.03, 0.1)}
+OTHERS_FIRST = (0.03, 0.1, 0.3)
 IMAGES = 2000
-SEEDS, SWEEP_SEED = (0, 1, 2), 100
+SEEDS = (0, 1, 2)
+SWEEP_SEEDS = {2: (100, 101, 102), 6: (100,)}  # by epochs
 EPOCHS = (2, 6)
 RECIPE = training.Recipe(epochs=2, batch_size=32)
 
@@ -46,21 +50,25 @@ class Naive(nn.Module):
 
 
 class OneScale(nn.Sequential):
-    """3 x 3 windows only, behind a reduction, to as many maps as an Inception module gives."""
+    """3 x 3 windows only, to so many maps: behind a reduction to `reduced` maps, or, where that is 0, without one."""
 
     def __init__(self, in_channels: int, reduced: int, out_channels: int):
-        super().__init__(
-            ConvReLU(in_channels, reduced, 1, batch_norm=True), ConvReLU(reduced, out_channels, 3, batch_norm=True)
-        )
+        reduction = [ConvReLU(in_channels, reduced, 1, batch_norm=True)] if reduced else []
+        super().__init__(*reduction, ConvReLU(reduced or in_channels, out_channels, 3, batch_norm=True))
         self.out_channels = out_channels
 
 
 def module(kind: str, in_channels: int, batch_norm: bool = True) -> nn.Module:
-    """A naive or a reduced Inception module, or one of a single scale that costs as much as the reduced one."""
+    """A naive or a reduced Inception module, or one of a single scale that costs as much as the reduced one.
+
+    A convolution of 3 x 3 without reduction can give so many maps only if it reads few: its widths are 17, 12, 40.
+    """
     if kind == "naive":
         return Naive(in_channels, *(WIDTHS[i] for i in (0, 2, 4)))
     if kind == "one scale":
         return OneScale(in_channels, 6 if in_channels < 40 else 8, 40)
+    if kind == "3 x 3":
+        return OneScale(in_channels, 0, {16: 17, 17: 12, 12: 40}[in_channels])
     return Inception(in_channels, *WIDTHS, batch_norm=batch_norm)
 
 
@@ -104,6 +112,7 @@ ARMS = {
     "naive": {"kind": "naive"},
     "reduced": {},
     "one scale": {"kind": "one scale"},
+    "one scale, no reduction": {"kind": "3 x 3"},
     "reduced, all positions": {"head": "all"},
     "deep": {"modules": 7, "batch_norm": False},
     "deep, auxiliary": {"modules": 7, "batch_norm": False, "auxiliary": True},
@@ -119,10 +128,25 @@ def outcome(arm, recipe, seed, data, how):
     return last_row(Small(**ARMS[arm]), some, validation, recipe, seed, how)
 
 
+def grown(first, accuracy):
+    """The sweep: accuracy(rate) for each of the first rates, and for the next of LADDER while the best is an end."""
+    swept = {rate: accuracy(rate) for rate in first}
+    while True:
+        best, rates = best_of(swept), sorted(swept)
+        step = (best == rates[-1]) - (best == rates[0])
+        place = LADDER.index(best) + step
+        if step == 0 or not 0 <= place < len(LADDER):
+            return {rate: swept[rate] for rate in rates}
+        swept[LADDER[place]] = accuracy(LADDER[place])
+
+
+def best_of(swept):
+    """The rate with the highest mean accuracy of its seeds, of {rate: accuracies}; of a tie, the lowest."""
+    return max(sorted(swept), key=lambda rate: mean(swept[rate]))
+
+
 def experiment(data, pieces):
     """The fields of the record: for each arm and number of epochs its sweep, its best rate, the runs at it."""
-    rates = {arm: RATES.get(arm, OTHER_RATES) for arm in ARMS}
-    pieces.expect(len(EPOCHS) * sum(len(grid) + len(SEEDS) for grid in rates.values()))
 
     def once(arm, epochs, rate, seed):
         recipe = replace(RECIPE, epochs=epochs, learning_rate=rate)
@@ -132,10 +156,15 @@ def experiment(data, pieces):
     rows = []
     for epochs in EPOCHS:
         for arm in ARMS:
-            swept = {rate: once(arm, epochs, rate, SWEEP_SEED) for rate in rates[arm]}
+
+            def accuracies(rate, arm=arm, epochs=epochs):
+                rows = (once(arm, epochs, rate, seed) for seed in SWEEP_SEEDS[epochs])
+                return [row["validation_accuracy"] or 0.0 for row in rows]
+
+            swept = grown(FIRST.get(arm, OTHERS_FIRST), accuracies)
             best = best_of(swept)
             runs = [once(arm, epochs, best, seed) for seed in SEEDS]
             rows.append({"arm": arm, "epochs": epochs, "learning_rate": best, "runs": runs, "sweep": swept})
     values = asdict(RECIPE)
     del values["learning_rate"], values["epochs"]  # each row has its own
-    return {"recipe_values": values, "images": IMAGES, "seeds": SEEDS, "sweep_seed": SWEEP_SEED, "rows": rows}
+    return {"recipe_values": values, "images": IMAGES, "seeds": SEEDS, "sweep_seeds": SWEEP_SEEDS, "rows": rows}

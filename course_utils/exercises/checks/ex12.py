@@ -38,7 +38,12 @@ def cost(before, widths, size):
 def wrong_costs(before, widths, size):
     layers = _layers(before, widths)
     maps, parameters, multiply_adds = cost(before, widths, size)
-    naive = [(before, widths[0], 1), (before, widths[2], 3), (before, widths[4], 5)]
+    n1x1, reduce3, n3x3, reduce5, n5x5, pool_proj = widths
+    naive = [(before, n1x1, 1), (before, n3x3, 3), (before, n5x5, 5)]
+    lines = sum(i * o * k for i, o, k in layers)  # a row of each window
+    other_orders = [(n1x1, reduce5, n3x3, reduce3, n5x5, pool_proj), (n1x1, n3x3, reduce3, n5x5, reduce5, pool_proj)]
+    shrunk = sum(i * o * k**2 * (size - k + 1) ** 2 for i, o, k in layers)
+    pooled = multiply_adds - before * pool_proj * (size**2 - (size - 2) ** 2)
     return {
         "counts the maps of the reductions as outputs of the module. Only the ends of the branches are joined.": (
             sum(widths),
@@ -58,7 +63,21 @@ def wrong_costs(before, widths, size):
         ),
         "has windows of 3 × 3 in the third branch.": (maps, *_cost(_layers(before, widths, large=3), size)),
         "leaves out the 1 × 1 reductions.": (maps, *_cost([layers[0], layers[2], layers[4], layers[5]], size)),
+        "has the numbers of `widths` in another order than the text.": Either(
+            *(cost(before, order, size) for order in other_orders)
+        ),
+        "takes kernel_size weights for a window. There are kernel_size² of them.": (
+            maps,
+            lines + sum(widths),
+            lines * size**2,
+        ),
+        "leaves out the 1 × 1 convolution behind the pooling.": (maps, *_cost(layers[:-1], size)),
         "counts biases as multiply-adds.": (maps, parameters, parameters * size**2),
+        "counts a multiplication and an addition as two. A multiply-add is one.": (maps, parameters, 2 * multiply_adds),
+        "uses each weight at `size` positions. There are size² of them.": (maps, parameters, multiply_adds // size),
+        "lets maps shrink. With padding, all layers work at size² positions.": Either(
+            *((maps, parameters, fewer) for fewer in (shrunk, pooled))
+        ),
         "has the numbers in the wrong order.": (maps, multiply_adds, parameters),
         "has maps and parameters right. Each weight is used once at every position.": (maps, parameters, ...),
         "has the number of maps right, but not the parameters.": (maps, ..., ...),
@@ -69,9 +88,14 @@ def wrong_costs(before, widths, size):
 
 
 def draw_most(rng):
-    kernel_size, after = int(rng.choice([3, 5, 7])), int(rng.integers(2, 100))
-    before = kernel_size**2 * after if rng.random() < 0.3 else int(rng.integers(2, 900))
-    return kernel_size, before, after + after % 2 if before == kernel_size**2 * after else after
+    """In three of ten, some reduction costs exactly as much as none; in one of ten, no reduction pays."""
+    kernel_size, after, kind = int(rng.choice([3, 5, 7])), int(rng.integers(2, 100)), rng.random()
+    if kind < 0.1:
+        return kernel_size, 1, after
+    if kind < 0.4:
+        after += after % 2
+        return kernel_size, kernel_size**2 * after, after
+    return kernel_size, int(rng.integers(2, 900)), after
 
 
 def most(kernel_size, before, after):
@@ -81,17 +105,19 @@ def most(kernel_size, before, after):
 
 def wrong_most(kernel_size, before, after):
     window, right = kernel_size**2 * after, most(kernel_size, before, after)
+    as_much = window * before % (before + window) == 0
     table = {
         "is not always smaller: with so many maps the branch may cost exactly as much as without the reduction.": (
-            window * before // (before + window)
+            right + as_much
         ),
-        "is one too many: it is the first number that does not pay.": right + 1,
+        "is one too many: it is the first number that does not pay.": right + (not as_much),
         "leaves out what the 1 × 1 convolution itself costs.": before - 1,
         "has the maps before and after the wrong way round.": most(kernel_size, after, before),
-        "takes kernel_size weights for a window. There are kernel_size² of them.": (
-            (kernel_size * after * before - 1) // (before + kernel_size * after)
+        "takes too few weights for a window. There are kernel_size² of them.": Either(
+            (kernel_size * after * before - 1) // (before + kernel_size * after), most(1, before, after)
         ),
-        "is smaller than it has to be. More maps may be left, and it still pays.": 1,
+        "gives the number of maps that come out. The question is about those between the two layers.": after,
+        "is smaller than it has to be. More maps may be left, and it still pays.": min(1, right),
     }
     return {words: wrong for words, wrong in table.items() if wrong != right}
 
@@ -122,6 +148,13 @@ def wrong_kept(x, r):
     singular = np.linalg.svd(centred, compute_uv=False)
     raw, common = (np.linalg.svd(v, compute_uv=False) ** 2 for v in (values, values - values.mean()))
     variances = centred.var(axis=1)
+    apart = x.reshape(x.shape[1], -1)  # with one image, the same as `values`
+    images = [kept(image[None], r) for image in x]
+
+    def share(rows):
+        each = np.linalg.svd(rows, compute_uv=False) ** 2
+        return float(each[:r].sum() / each.sum())
+
     return {
         "does not subtract the mean of each map.": float(raw[:r].sum() / raw.sum()),
         "subtracts one mean for all maps. Each map has its own.": float(common[:r].sum() / common.sum()),
@@ -130,12 +163,29 @@ def wrong_kept(x, r):
         ),
         "keeps the directions with the smallest variance.": float((singular[-r:] ** 2).sum() / (singular**2).sum()),
         "gives what is lost, not what is kept.": 1 - kept(x, r),
-        "keeps the maps with the largest variance. A projection may mix maps.": float(
-            np.sort(variances)[::-1][:r].sum() / variances.sum()
+        "keeps some of the maps as they are. A projection may mix maps.": Either(
+            *(float(part[:r].sum() / variances.sum()) for part in (np.sort(variances)[::-1], variances))
         ),
         "gives the variance of the last direction alone. They add up.": float(
             singular[r - 1] ** 2 / (singular**2).sum()
         ),
+        "keeps another number of directions than r.": Either(*(kept(x, k) for k in (r - 1, r + 1))),
+        "mixes the maps of different images. Move the axis of the maps to the front before reshape.": share(
+            apart - apart.mean(axis=1, keepdims=True)
+        ),
+        "takes the mean of a map in each image alone. It is to be taken over all images.": Either(
+            share(_values(x - x.mean(axis=(2, 3), keepdims=True))), float(np.mean(images))
+        ),
+        "subtracts the mean of the maps at each pixel. Each map has one mean, over all its pixels.": share(
+            values - values.mean(axis=0)
+        ),
+        "divides the maps by their standard deviations. The share is that of the variance as it is.": share(
+            centred / np.sqrt(variances)[:, None]
+        ),
+        "squares twice: the eigenvalues of a covariance are variances already.": float(
+            (singular[:r] ** 4).sum() / (singular**4).sum()
+        ),
+        "is a percentage. The text asks for a number between 0 and 1.": 100 * kept(x, r),
     }
 
 
@@ -148,30 +198,46 @@ def draw_module(rng):
     return x.shape[1], *widths, x
 
 
-def _conv(before, after, kernel_size, relu=True):
+def _conv(before, after, kernel_size, relu=True, norm_last=False):
     from torch import nn
 
     conv = nn.Conv2d(before, after, kernel_size, padding=kernel_size // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU() if relu else nn.Identity())
+    norm, act = nn.BatchNorm2d(after), nn.ReLU() if relu else nn.Identity()
+    return nn.Sequential(conv, *((act, norm) if norm_last else (norm, act)))
 
 
 def inception(
-    before, n1x1, reduce3, n3x3, reduce5, n5x5, pool_proj, order=(0, 1, 2, 3), inner=True, pool="max", relu=True
+    before,
+    n1x1,
+    reduce3,
+    n3x3,
+    reduce5,
+    n5x5,
+    pool_proj,
+    order=(0, 1, 2, 3),
+    inner=True,
+    pool="max",
+    relu=True,
+    norm_last=False,
 ):
     import torch
     from torch import nn
 
-    pools = {"max": nn.MaxPool2d(3, 1, 1), "average": nn.AvgPool2d(3, 1, 1), "none": nn.Identity()}
+    pools = {"max": nn.MaxPool2d(3, 1, 1), "average": nn.AvgPool2d(3, 1, 1)}
+    first, last = pools.get(pool, nn.Identity()), nn.MaxPool2d(3, 1, 1) if pool == "late" else nn.Identity()
+
+    def conv(before, after, kernel_size, relu=relu):
+        return _conv(before, after, kernel_size, relu, norm_last)
 
     class Module(nn.Module):
         def __init__(self):
             super().__init__()
             self.branches = nn.ModuleList(
                 [
-                    _conv(before, n1x1, 1, relu),
-                    nn.Sequential(_conv(before, reduce3, 1, inner), _conv(reduce3, n3x3, 3, relu)),
-                    nn.Sequential(_conv(before, reduce5, 1, inner), _conv(reduce5, n5x5, 5, relu)),
-                    nn.Sequential(pools[pool], _conv(before, pool_proj, 1, relu)),
+                    conv(before, n1x1, 1),
+                    nn.Sequential(conv(before, reduce3, 1, inner), conv(reduce3, n3x3, 3)),
+                    nn.Sequential(conv(before, reduce5, 1, inner), conv(reduce5, n5x5, 5)),
+                    nn.Sequential(first, conv(before, pool_proj, 1), last),
                 ]
             )
 
@@ -188,6 +254,11 @@ def wrong_modules(*numbers):
     return {
         "has no ReLU behind the reductions.": inception(*numbers, inner=False),
         "has no ReLU at the end of the branches.": inception(*numbers, relu=False),
+        "has no ReLU at all.": inception(*numbers, inner=False, relu=False),
+        "has the ReLU before the batch norm. It comes behind.": inception(*numbers, norm_last=True),
+        "pools behind the 1 × 1 convolution. In the fourth branch the pooling comes first.": inception(
+            *numbers, pool="late"
+        ),
         "has no pooling in the fourth branch.": inception(*numbers, pool="none"),
         "takes means in the fourth branch. The module takes the maximum.": inception(*numbers, pool="average"),
         "joins the branches in another order than the text says.": Either(
@@ -208,7 +279,7 @@ def draw_classifier(rng):
     return channels, width, classes, x
 
 
-def classifier(channels, width, classes, axis=1, shared=False, always=False):
+def classifier(channels, width, classes, axis=1, shared=False, always=False, order=(0, 1, 2), side_first=False):
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -224,11 +295,12 @@ def classifier(channels, width, classes, axis=1, shared=False, always=False):
 
         def forward(self, x):
             x = self.stem(x)
-            y = torch.cat([self.branch1(x), self.branch3(x), F.max_pool2d(x, 3, 1, 1)], dim=axis)
-            scores = self.fc(y.mean(dim=(2, 3)))
+            branches = self.branch1(x), self.branch3(x), F.max_pool2d(x, 3, 1, 1)
+            scores = self.fc(torch.cat([branches[i] for i in order], dim=axis).mean(dim=(2, 3)))
             if not (self.training or always):
                 return scores
-            return torch.stack([scores, self.side(x.mean(dim=(2, 3)))], dim=1)
+            both = scores, self.side(x.mean(dim=(2, 3)))
+            return torch.stack(both[::-1] if side_first else both, dim=1)
 
     return Classifier()
 
@@ -243,7 +315,15 @@ def wrong_classifiers(*numbers):
     networks = {words: classifier(*numbers, **wrong) for words, wrong in still.items()}
     a, b, c = still.values()
     several = Either(*(classifier(*numbers, **wrong) for wrong in (a | b, a | c, b | c, a | b | c)))
-    return networks | {"still has more than one of the bugs.": several}
+    orders = Either(*(classifier(*numbers, order=order) for order in ((2, 1, 0), (2, 0, 1), (1, 0, 2))))
+    networks |= {
+        "still has more than one of the bugs.": several,
+        "gives the scores of the side classifier first. Those of `fc` come first.": classifier(
+            *numbers, side_first=True
+        ),
+        "joins the branches in another order than the text has them.": orders,
+    }
+    return networks
 
 
 EXERCISES = {

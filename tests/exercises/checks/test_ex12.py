@@ -81,8 +81,31 @@ def with_names(before, n1x1, reduce3, n3x3, reduce5, n5x5, pool_proj):
     return Module()
 
 
+def by_covariance(x, r):
+    """The share of 12-3 in another way."""
+    variances = np.linalg.eigvalsh(np.cov(np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)))
+    return variances[-r:].sum() / variances.sum()
+
+
+class Detached(nn.Module):
+    """The network of 12-5, but the side classifier sends no gradient to the maps that it reads."""
+
+    def __init__(self, *numbers):
+        super().__init__()
+        self.right = classifier(*numbers)
+
+    def forward(self, x):
+        y = self.right(x)
+        if not self.training:
+            return y
+        side = self.right.side(self.right.stem(x).detach().mean(dim=(2, 3)))
+        return torch.stack([y[:, 0], side], dim=1)
+
+
 def test_other_ways_are_right():
     accepts("12-1", lambda *inputs: list(cost(*inputs)))
+    accepts("12-2", lambda k, c, n: max((r for r in range(1, c) if r * (c + k * k * n) < k * k * c * n), default=0))
+    accepts("12-3", by_covariance)
     accepts("12-4", lambda *numbers: with_names(*numbers))
 
 
@@ -110,9 +133,12 @@ def test_a_colleagues_network_is_refused(given):
         ("12-1", lambda *inputs: cost(*inputs)[:2], "a tuple of the wrong length"),
         ("12-1", lambda before, widths, size: (before, *cost(before, widths, size)[1:]), "ends of the branches"),
         ("12-2", lambda *inputs: float(most(*inputs)), "a float where a whole number"),
+        ("12-2", lambda k, c, n: k * k * c * n // (c + k * k * n), "may cost exactly as much as without"),
+        ("12-2", lambda *inputs: max(1, most(*inputs)), "the first number that does not pay"),
         ("12-3", lambda x, r: kept(x, r) / 2, "all of the variance is kept then"),
         ("12-4", lambda *numbers: nn.Sequential(inception(*numbers), nn.Tanh()), "Follow one branch at a time"),
         ("12-5", lambda *numbers: nn.Sequential(classifier(*numbers), nn.Tanh()), "line by line"),
+        ("12-5", lambda *numbers: Detached(*numbers), "not the right gradients"),
     ],
 )
 def test_other_mistakes(exercise_id, wrong, says):

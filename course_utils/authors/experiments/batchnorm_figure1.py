@@ -1,4 +1,4 @@
-"""Figure 1 of Ioffe & Szegedy (2015), repeated on MNIST: chapter 03, section 5.
+"""Figure 1 of Ioffe & Szegedy (2015), repeated on MNIST: chapter 03, section 1.
 
 Three layers of 100 sigmoids, batches of 60, 50,000 steps of gradient descent: without batch norm, without it and with
 weights four times as large, with it. Once all at the same small learning rate, once each at the best of thirteen,

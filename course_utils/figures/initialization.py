@@ -33,7 +33,7 @@ def histograms(columns):
     columns: title -> (activations, gradients), both a list of 1-D arrays, one a layer. Each curve is a density, scaled
     to a largest value of 1; a column's gradients share their axis with the other columns.
     """
-    figure, axes = plt.subplots(2, len(columns), figsize=(9.4, 4.4), sharex="row", sharey=True, squeeze=False)
+    figure, axes = plt.subplots(2, len(columns), figsize=(9.4, 4.1), sharex="row", sharey=True, squeeze=False)
     rows = list(zip(*columns.values(), strict=True))
     labels = ("activation", "gradient, in units of the last layer's standard deviation")
     for row, (cells, label) in enumerate(zip(rows, labels, strict=True)):

@@ -92,7 +92,7 @@ def batch(x, x_hat, paths, lengths, target):
         words = f"{path} {length:.3f}"
         parts += [svg.box(x0, y - 11, 12, 12, stroke=0, fill=OF[path]), svg.text(x0 + 17, y, words, 13, anchor="start")]
         x0 += 36 + 7 * len(words)
-    return svg.picture(760, y + 14, *parts)
+    return svg.picture(760, y + 10, *parts)
 
 
 def shares(groups, samples, channels):

@@ -26,6 +26,9 @@ FLAGS = [
     "--disable-sync",
 ]
 
+# JupyterLab, without a parser of international addresses, which jsonschema can do without: it takes over a second.
+SERVER = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp import main; main()"
+
 # Asked for once they are drawn, or turned out to be broken.
 PICTURE_SIZES = """async (images) => {
   await Promise.all(images.map((e) => e.decode().catch(() => null)));
@@ -130,6 +133,7 @@ class Lab:
 
     def __init__(self, browser, root, home):
         self.browser, self.root, self.token = browser, root, secrets.token_hex(16)
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900})  # one cache for all pages
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -159,7 +163,7 @@ class Lab:
         self.log = Path(home, "server.log")
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={root}"],
+                [sys.executable, "-c", SERVER, *options, f"--ServerApp.root_dir={root}"],
                 env=env,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -196,7 +200,7 @@ class Lab:
         # The session comes first: else Run All races the kernel, and a dialog asks which one to take.
         kernel = {"kernel": {"name": "python3"}, "name": name, "path": name, "type": "notebook"}
         kernel_id = self.rest("api/sessions", kernel)["kernel"]["id"]
-        page = Page(self.browser.new_page(viewport={"width": 1280, "height": 900}))
+        page = Page(self.context.new_page())
         page.goto(f"{self.url}/lab/workspaces/{Path(name).stem}/tree/{name}?reset&token={self.token}")
         page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden)")
 

@@ -94,7 +94,8 @@ MEASURE = """async ([width, height]) => {
     const {h, v} = Reveal.getIndices(slide);
     Reveal.slide(h, v);
     await document.fonts.ready;
-    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    if (slide.querySelector('iframe'))  // which takes its height once it is drawn
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     const heading = slide.querySelector('h1, h2, h3, h4');
     const title = (heading ? heading.textContent : slide.textContent).replace('¶', '').trim().slice(0, 60);
     const right = slide.getBoundingClientRect().right - 10;

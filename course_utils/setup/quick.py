@@ -4,6 +4,7 @@ Also a pytest plugin (named in pyproject.toml), so that a test sees the same, wh
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,9 @@ SET = {
 }
 UNSET = ("COURSE_DATA", "MPLBACKEND", "PYTHONOPTIMIZE")  # under the last one, no assert of a notebook fails
 WORKER_GIGABYTES = 1.0  # a pytest worker and its notebook's kernel, both with torch
+
+# jsonschema, which nbval loads, does without this parser of international addresses; its import takes over a second.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:

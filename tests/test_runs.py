@@ -22,15 +22,18 @@ from course_utils import __main__ as course
 from course_utils import models, training
 from course_utils.authors import experiments
 from course_utils.authors.experiments import __main__ as authors
+from course_utils.authors.experiments import alexnet_parts as parts
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
 from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import deleted_blocks as deleted
-from course_utils.authors.experiments import depth, sawtooth, wirings
+from course_utils.authors.experiments import depth, drawn_codes, sawtooth, vgg_depth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
+from course_utils.authors.experiments import first_layers as first
 from course_utils.authors.experiments import inception_parts as inception
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.authors.experiments import pooling_layers as pooling
+from course_utils.authors.experiments import stacks as windows
 from course_utils.files import ROOT
 
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "data" / "runs").glob("*.json"))}
@@ -358,14 +361,58 @@ def test_depth_on_digits():
         assert max(loss["residual", 26, epochs]) < min(loss["plain", 26, epochs]) / 4
 
 
+def test_drawn_codes():
+    record = RECORDS["drawn-codes-mnist-mini"]
+    assert record["seeds"] == list(drawn_codes.SEEDS)
+    rows = {(row["epochs"], row["divisor"]): row for row in record["rows"]}
+    assert list(rows) == [(epochs, divisor) for epochs in drawn_codes.EPOCHS for divisor in drawn_codes.DIVISORS]
+    for row in rows.values():
+        swept = {float(rate): found["accuracy"] for rate, found in row["sweep"].items()}
+        assert tuple(swept) == drawn_codes.RATES and row["rate"] == max(swept, key=swept.get)
+        assert len(row["runs"]) == len(drawn_codes.SEEDS)
+    for epochs in drawn_codes.EPOCHS:
+        drawn = [[run["pixels"] for run in rows[epochs, divisor]["runs"]] for divisor in drawn_codes.DIVISORS]
+        assert max(drawn[0]) < min(drawn[1])
+
+
+def test_stacks_on_digits():
+    record = RECORDS["stacks-mnist-mini"]
+    assert (record["images"], record["seeds"]) == (windows.IMAGES, list(windows.SEEDS))
+    rows = {(row["epochs"], row["arm"]): row for row in record["rows"]}
+    assert list(rows) == [(epochs, arm) for epochs in windows.EPOCHS for arm in windows.ARMS]
+    for row in rows.values():
+        rates = [float(rate) for rate in row["sweep"]]
+        assert tuple(rates) == windows.RATES and len(row["runs"]) == 3
+        assert row["learning_rate"] == float(depth.lowest(row["sweep"])) and row["learning_rate"] not in rates[::3]
+    for epochs in windows.EPOCHS:
+        loss = {arm: [run["train_loss"] for run in rows[epochs, arm]["runs"]] for arm in windows.ARMS}
+        linear = loss.pop("three 3 × 3, linear")
+        assert min(linear) > 1.3 * max(max(others) for others in loss.values())
+
+
+def test_depth_of_vgg_on_digits():
+    record = RECORDS["vgg-depth-mnist-mini"]
+    assert (record["images"], record["width"], record["seeds"]) == (2000, vgg_depth.WIDTH, list(vgg_depth.SEEDS))
+    assert training.Recipe(**record["recipe_values"], epochs=2, learning_rate=0.1) == vgg_depth.RECIPE
+    rows = [(row["epochs"], row["configuration"]) for row in record["rows"]]
+    assert rows == [(epochs, name) for epochs in vgg_depth.EPOCHS for name in vgg_depth.CONFIGURATIONS]
+    for row in record["rows"]:
+        rates = [float(rate) for rate in row["sweep"]]
+        assert tuple(rates) == vgg_depth.RATES and len(row["runs"]) == 3
+        assert row["learning_rate"] == float(depth.lowest(row["sweep"])) and rates[0] < row["learning_rate"] < rates[-1]
+
+
 def test_inception_parts():
     record = RECORDS["inception-parts-mnist-mini"]
     assert (record["images"], record["seeds"]) == (inception.IMAGES, list(inception.SEEDS))
     rows = {(row["epochs"], row["arm"]): row for row in record["rows"]}
     assert list(rows) == [(epochs, arm) for epochs in inception.EPOCHS for arm in inception.ARMS]
-    for (_, arm), row in rows.items():
-        assert tuple(map(float, row["sweep"])) == inception.RATES.get(arm, inception.OTHER_RATES)
-        assert row["learning_rate"] == float(experiments.best_of(row["sweep"])) and len(row["runs"]) == 3
+    for (epochs, arm), row in rows.items():
+        swept = {float(rate): accuracies for rate, accuracies in row["sweep"].items()}
+        assert swept.keys() >= set(inception.FIRST.get(arm, inception.OTHERS_FIRST))
+        assert {len(accuracies) for accuracies in swept.values()} == {len(inception.SWEEP_SEEDS[epochs])}
+        assert row["learning_rate"] == inception.best_of(swept) and min(swept) < row["learning_rate"] < max(swept)
+        assert len(row["runs"]) == 3
     for epochs in inception.EPOCHS:
         means = {arm: mean(run["validation_accuracy"] for run in rows[epochs, arm]["runs"]) for arm in inception.ARMS}
         assert abs(means["naive"] - means["reduced"]) < 0.02 and means["deep"] < means["deep, batch norm"] - 0.1
@@ -377,3 +424,30 @@ def test_deleted_blocks():
     for row in (plain, residual):
         assert list(row["accuracy_without"]) == deleted.blocks_of(models.build(row["model"]))
     assert max(plain["accuracy_without"].values()) < 0.2 < min(residual["accuracy_without"].values())
+
+
+@pytest.mark.parametrize("data", [name for name in EXPERIMENTS if name.startswith("alexnet-parts")])
+def test_alexnet_parts(data):
+    record = RECORDS[data]
+    assert (record["epochs"], record["seeds"]) == (parts.EPOCHS, list(parts.SEEDS))
+    assert {row["arm"]: tuple(row["parts"]) for row in record["rows"]} == parts.ARMS
+    longer = record["longer"]["rows"]
+    assert [row["arm"] for row in longer] == list(parts.LONG_ARMS if record["data"] == "mnist-mini" else ())
+    for row in record["rows"] + longer:
+        rates = [float(rate) for rate in row["sweep"]]
+        assert set(parts.RATES) <= set(rates) and rates == sorted(rates)
+        assert row["learning_rate"] == float(experiments.best_of(row["sweep"])) and len(row["runs"]) == 3
+        assert row["learning_rate"] not in (rates[0], rates[-1]), "the grid is wide enough"
+
+
+def test_first_layers():
+    record = RECORDS["first-layers-compounds"]
+    assert (record["epochs"], record["seeds"]) == (first.EPOCHS, list(first.SEEDS))
+    assert [(row["kernel_size"], row["stride"]) for row in record["rows"]] == list(first.LAYERS)
+    for row in record["rows"]:
+        swept = {float(rate): sum(values) for rate, values in row["sweep"].items()}
+        assert tuple(swept) == first.RATES and row["learning_rate"] == max(swept, key=swept.get)
+        assert row["sweep"][str(row["learning_rate"])] == [run["validation_accuracy"] for run in row["runs"]]
+        starts = [first.unpacked(run["before"], row["kernel_size"]) for run in row["runs"]]
+        ends = [first.unpacked(run["after"], row["kernel_size"]) for run in row["runs"]]
+        assert len({*map(str, starts)}) == 3 and all((a != b).any() for a, b in zip(starts, ends, strict=True))

@@ -93,16 +93,20 @@ def diagram(rows, around=()):
         parts.append(svg.box(x, base - height, 0.62 * pitch, height, COLORS["ink"], 1, color, 0.5, "layer"))
         places[row.name] = x, height
         groups.setdefault(row.shape, []).append(x)
+    end = lower = deepest = 0  # of the words so far: they go a line down where there is no room for them
     for shape, xs in groups.items():
         left, right = xs[0], xs[-1] + 0.62 * pitch
         parts.append(svg.line(left, base + 10, right, base + 10, COLORS["grey"], 2))
-        count = f"{len(xs)} layers" if len(xs) > 1 else "1"
-        for y, line in ((base + 28, count), (base + 46, " × ".join(map(str, shape)))):
-            parts.append(svg.text((left + right) / 2, y, line, 13))
+        count, size = f"{len(xs)} layers" if len(xs) > 1 else "1", " × ".join(map(str, shape))
+        middle, half = (left + right) / 2, 3.4 * len(size)
+        lower = 18 if middle - half < end and not lower else 0
+        end, deepest = middle + half, max(deepest, lower)
+        for y, line in ((base + 28, count), (base + 46 + lower, size)):
+            parts.append(svg.text(middle, y, line, 13))
     for prefix, dashed in around:
         inside = [place for name, place in places.items() if name.startswith(prefix)]
         left, right = inside[0][0] - 0.19 * pitch, inside[-1][0] + 0.81 * pitch
         top = base - max(height for _, height in inside) - 16
         around_it = f"M{left:.1f} {base - 6}V{top:.1f}H{right:.1f}V{base - 6}"
         parts.append(svg.path(around_it, COLORS["blue"], 2, "around", "4 3" if dashed else ""))
-    return svg.picture(64 + len(rows) * pitch, base + 58, *parts)
+    return svg.picture(64 + len(rows) * pitch, base + 58 + deepest, *parts)

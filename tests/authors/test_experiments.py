@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import OrderedDict
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,18 +11,20 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils import datasets, files, models, training
+from course_utils import datasets, files, inspection, models, training
 from course_utils.authors import experiments
 from course_utils.authors.experiments import alexnet_parts as parts
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
 from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import deleted_blocks as deleted
-from course_utils.authors.experiments import depth, sawtooth, wirings
+from course_utils.authors.experiments import depth, drawn_codes, sawtooth, vgg_depth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
+from course_utils.authors.experiments import first_layers as first
 from course_utils.authors.experiments import inception_parts as inception
 from course_utils.authors.experiments import learning_rates as rates
 from course_utils.authors.experiments import lenet5_changes as changes
 from course_utils.authors.experiments import pooling_layers as pooling
+from course_utils.authors.experiments import stacks as windows
 from course_utils.authors.experiments.__main__ import main
 from course_utils.models import lenet
 
@@ -29,8 +32,8 @@ REAL_LOAD = datasets.load
 
 
 def few(name, split):
-    """The first 100 images of a split of `mnist-mini`, and of `digits` for all other names."""
-    dataset = REAL_LOAD(name if name == "mnist-mini" else "digits", split)
+    """The first 100 images of a split of `mnist-mini` or `compounds`, and of `digits` for all other names."""
+    dataset = REAL_LOAD(name if name in ("mnist-mini", "compounds") else "digits", split)
     return replace(dataset, name=name, images=dataset.images[:100], labels=dataset.labels[:100])
 
 
@@ -50,6 +53,10 @@ def small(monkeypatch):
     monkeypatch.setattr(parts, "RATES", (0.03,))
     monkeypatch.setattr(parts, "SEEDS", (0,))
     monkeypatch.setattr(parts, "EPOCHS", 1)
+    monkeypatch.setattr(parts, "LONGER", 2)
+    monkeypatch.setattr(parts, "LONG_ARMS", ("no part",))
+    for name, value in {"LAYERS": ((11, 4),), "RATES": (0.03,), "SEEDS": (0,), "EPOCHS": 1}.items():
+        monkeypatch.setattr(first, name, value)
     for name, value in {"RATES": (0.03, 0.1), "STEPS": (2, 3)}.items():
         monkeypatch.setattr(stacks, name, value)
     for name, value in {"RATES": (0.03, 0.1), "STEPS": (3,), "IMAGES": 60, "ROWS": gain.ROWS[-2:]}.items():
@@ -68,8 +75,17 @@ def small(monkeypatch):
     for name, value in {"RATES": {"sgd": (0.1,), "adamw": (0.01,)}, "EPOCHS": (1,), "SEEDS": (0,)}.items():
         monkeypatch.setattr(depth, name, value)
     arms = {name: inception.ARMS[name] for name in ("reduced", "deep, auxiliary")}
-    for name, value in {"ARMS": arms, "RATES": {}, "OTHER_RATES": (0.1,), "EPOCHS": (1,), "SEEDS": (0,)}.items():
+    sweep = {"FIRST": {}, "OTHERS_FIRST": (0.1,), "LADDER": (0.1,), "SWEEP_SEEDS": {1: (100,)}}
+    for name, value in {**sweep, "ARMS": arms, "EPOCHS": (1,), "SEEDS": (0,)}.items():
         monkeypatch.setattr(inception, name, value)
+    for name, value in {"DIVISORS": (10,), "RATES": (0.005,), "EPOCHS": (1,), "SEEDS": (0,)}.items():
+        monkeypatch.setattr(drawn_codes, name, value)
+    arms = {name: windows.ARMS[name] for name in ("7 × 7, narrow", "three 3 × 3")}
+    for name, value in {"ARMS": arms, "RATES": (0.1,), "EPOCHS": (1,), "SEEDS": (0,)}.items():
+        monkeypatch.setattr(windows, name, value)
+    plans = {"A": "small_vgg11"}
+    for name, value in {"CONFIGURATIONS": plans, "RATES": (0.1,), "EPOCHS": (1,), "SEEDS": (0,)}.items():
+        monkeypatch.setattr(vgg_depth, name, value)
     monkeypatch.setattr(deleted.pretrained, "load", lambda name: models.build(name, in_channels=1).eval())
 
 
@@ -506,6 +522,20 @@ def test_a_fifth_of_the_labels_is_drawn_anew_and_images_stay():
     assert x.mean().abs() < 0.05 and abs(x.std() - 1) < 0.05
 
 
+@pytest.mark.parametrize(
+    ("best", "found"),
+    [(0.1, [0.03, 0.1, 0.3]), (0.01, [0.003, 0.01, 0.03, 0.1, 0.3]), (20, [0.03, 0.1, 0.3, 1.0, 3.0, 10.0])],
+)
+def test_a_sweep_of_inception_parts_grows_until_its_best_is_inside(best, found):
+    swept = inception.grown((0.03, 0.1, 0.3), lambda rate: [-abs(rate - best), -abs(rate - best) - 1])
+    assert list(swept) == found and inception.best_of(swept) == min(best, 10.0)
+
+
+def test_inception_parts_of_one_scale_cost_as_much():
+    one = [inspection.summarize(inception.Small(kind), (1, 28, 28)) for kind in ("reduced", "one scale", "3 x 3")]
+    assert max(each.multiply_adds for each in one) < 1.05 * min(each.multiply_adds for each in one)
+
+
 @pytest.mark.parametrize("arm", inception.ARMS)
 def test_inception_parts_change_what_their_names_say(arm):
     """The arms give ten scores, train as `fit` has it, and differ in what they are named after."""
@@ -516,3 +546,81 @@ def test_inception_parts_change_what_their_names_say(arm):
     norms = sum(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
     assert bool(norms) == (not arm.startswith("deep") or "batch norm" in arm)
     assert net.fc.in_features == {"naive": 80 + 32, "reduced, all positions": 40 * 49}.get(arm, 40)
+
+
+def test_what_f6_draws():
+    """States at the code of 3: all pixels right, no distance; at that of 9 with the label 3: 13 pixels wrong."""
+    head = lenet.RBF(lenet.digit_codes(), scale=1 / 42)
+    net = nn.Sequential(OrderedDict(f6=nn.Identity(), output=head))
+    found = drawn_codes.drawing(net, head.codes[[3]], torch.tensor([3]))
+    assert found == {"right code": 0.0, "nearest other": 52.0, "pixels": 1.0, "accuracy": 1.0}
+    found = drawn_codes.drawing(net, head.codes[[9]], torch.tensor([3]))
+    assert found == {"right code": 52.0, "nearest other": 0.0, "pixels": pytest.approx(1 - 13 / 84), "accuracy": 0.0}
+
+
+# ---- VGG
+
+
+@pytest.mark.parametrize("arm", windows.ARMS)
+def test_blocks_see_as_much_and_differ_in_price_and_in_relus(arm):
+    """The block sees 7 x 7 whatever it is made of; behind a stem of 3 x 3 with stride 2 that is 3 + 2 * 6 pixels."""
+    summary = inspection.summarize(windows.network(arm), (1, 28, 28))
+    block = [row for row in summary.rows if row.shape[1:] == (14, 14)][3:]  # behind the stem
+    assert block[-1].receptive_field.size == 15
+    weights = sum(row.parameters for row in block if row.kind == "Conv2d")
+    dear = {"7 × 7": 49, "7 × 7, two 1 × 1": 51}
+    assert weights == dear[arm] * 256 if arm in dear else abs(weights / (27 * 256) - 1) < 0.03
+    relus = sum(row.kind == "ReLU" for row in block)
+    assert relus == (3 if arm in ("three 3 × 3", "7 × 7, two 1 × 1") else 1)
+
+
+# ---- AlexNet
+
+
+def test_the_best_rate_is_no_end_of_what_was_tried(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "RATES", (0.01, 0.03, 0.1))
+    accuracy = {0.001: 0.2, 0.003: 0.9, 0.01: 0.8, 0.03: 0.5, 0.1: 0.1}
+
+    def outcome(arm, rate, seed, epochs, data, how):
+        return {"validation_accuracy": accuracy[rate] if arm == "no part" else rate}
+
+    monkeypatch.setattr(parts, "outcome", outcome)
+    rows = json.loads(experiments.run("alexnet-parts", out=tmp_path / "a.json").read_text())["rows"]
+    assert [list(row["sweep"]) for row in rows] == [["0.01", "0.03", "0.1", "0.3", "1.0"], [*map(str, accuracy)]]
+    assert [row["learning_rate"] for row in rows] == [1.0, 0.003]
+
+
+@pytest.mark.parametrize("part", parts.PARTS)
+def test_an_arm_without_a_part_differs_in_that_part_alone(monkeypatch, part):
+    built = []
+    monkeypatch.setattr(datasets, "load", few)
+    monkeypatch.setattr(parts, "last_row", lambda net, *_: built.append((net, _[2])))
+    for arm in ("all parts", f"without {part}"):
+        parts.outcome(arm, 0.03, 0, 10, "mnist-mini", {})
+    (whole, moved), (less, still) = built
+    kinds = [[type(layer).__name__ for layer in net] for net in (whole, less)]
+    assert (moved == still) == (part != "augmentation") and moved.learning_rate == still.learning_rate
+    expected = {"ReLU": {"ReLU", "Tanh"}, "response norm": {"ResponseNorm"}}.get(part, set())
+    assert {kind for kind in {*kinds[0], *kinds[1]} if kinds[0].count(kind) != kinds[1].count(kind)} == expected
+    sizes = [(net.pool1.kernel_size, net.drop6.p) for net in (whole, less)]
+    assert (sizes[0][0] == sizes[1][0]) == (part != "overlapping pooling")
+    assert (sizes[0][1] == sizes[1][1]) == (part != "dropout")
+
+
+def test_filters_are_kept_up_to_their_scale_and_silent_ones_are_counted():
+    net = first.network(7, 2)
+    with torch.no_grad():
+        net[0].weight[3], net[0].bias[3] = 0, -1
+        net[0].bias[5] = 100
+    kept = first.unpacked(first.packed(net[0].weight), 7) * net[0].weight.abs().max()
+    torch.testing.assert_close(kept, net[0].weight.detach(), atol=net[0].weight.abs().max().item() / 250, rtol=0)
+    compounds = datasets.load("compounds", "validation")
+    assert first.silent(net, compounds.images[:4], compounds) == 1
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), first.LAYERS)
+def test_all_behind_a_first_layer_has_the_same_sizes(kernel_size, stride):
+    net = first.network(kernel_size, stride)
+    shapes = [tuple(p.shape) for p in net.parameters()]
+    assert shapes[2:] == [tuple(p.shape) for p in first.network(11, 4).parameters()][2:]
+    assert net[:5](torch.zeros(1, 3, 96, 96)).shape == (1, 32, 12, 12)

@@ -64,10 +64,87 @@ def test_L41_lenet_stacks_stages_of_features_and_ends_in_a_classifier():
     assert readout(net, "f6") > readout(untrained, "f6") + 0.1
 
 
+def test_L42_first_layers_of_alexnet_zeiler_fergus_and_vgg():
+    """Slide 69: first layers of 11 x 11, stride 4 (AlexNet), 7 x 7, stride 2 (Zeiler & Fergus), 3 x 3, stride 1
+    (VGGNet). AlexNet's paper says 224 x 224 and 55 x 55 outputs: without padding these need 227."""
+    import torch
+    from torch import nn
+
+    from course_utils import models
+    from course_utils.arithmetic import output_size, unused
+    from course_utils.inspection import summarize
+
+    for name, size, stride in (("alexnet", 11, 4), ("zfnet", 7, 2), ("vgg16", 3, 1)):
+        with torch.device("meta"):
+            net = models.build(name)
+        first = next(layer for layer in net.modules() if isinstance(layer, nn.Conv2d))
+        assert (first.kernel_size, first.stride) == ((size, size), (stride, stride))
+        row = summarize(net, (3, 224, 224)).rows[0]
+        assert row.receptive_field is not None and row.receptive_field.size == size
+    assert output_size(224, 11, 4) == 54 and unused(224, 11, 4) == 1
+    assert [n for n in range(219, 235) if output_size(n, 11, 4) == 55 and not unused(n, 11, 4)] == [227]
+    assert output_size(224, 11, 4, 2) == 55
+
+
+def test_L43_two_3x3_layers_see_5x5_and_three_see_7x7():
+    """Slide 69: stacked 3 x 3 layers, by the recursion and by the gradient of one unit."""
+    import torch
+    from torch import nn
+
+    from course_utils.arithmetic import receptive_field
+
+    torch.manual_seed(0)
+    for layers, side in ((1, 3), (2, 5), (3, 7)):
+        assert receptive_field([(3, 1, 1, 1)] * layers)[-1].size == side
+        image = torch.randn(1, 2, 15, 15, requires_grad=True)
+        stack = nn.Sequential(*(nn.Conv2d(2, 2, 3, padding=1) for _ in range(layers)))
+        stack(image)[0, 0, 7, 7].backward()
+        assert image.grad is not None
+        seen = (image.grad[0] != 0).any(dim=0).nonzero()
+        assert len(seen) == side**2 and (seen - 7).abs().max() == side // 2
+
+
+def test_L44_three_3x3_cost_27_where_one_7x7_costs_49():
+    """Slide 69: 27 against 49 weights for each pair of an input and an output map, and multiply-adds likewise. True if
+    all layers have equally many maps: from 3 colours to 64 maps the stack is dearer. In between come nonlinearities:
+    without them the stack is one 7 x 7 kernel, but not each kernel is such a stack."""
+    import torch
+    from torch.nn import functional as F
+
+    from course_utils.arithmetic import conv_multiply_adds, conv_parameters
+
+    for maps in (1, 16, 512):
+        three, one = (n * conv_parameters(maps, maps, k, bias=False) for n, k in ((3, 3), (1, 7)))
+        assert (three, one) == (27 * maps**2, 49 * maps**2)
+        three, one = (n * conv_multiply_adds(maps, maps, k, 14) for n, k in ((3, 3), (1, 7)))
+        assert three * 49 == one * 27
+    first = sum(conv_parameters(*pair, 3, bias=False) for pair in ((3, 64), (64, 64), (64, 64)))
+    assert first == 75_456 > 8 * conv_parameters(3, 64, 7, bias=False)
+
+    def stack(x, kernels):
+        for kernel in kernels:
+            x = F.conv2d(x, kernel)
+        return x
+
+    generator = torch.Generator().manual_seed(0)
+    kernels = torch.randn(3, 1, 1, 3, 3, generator=generator, dtype=torch.float64)
+    x = torch.randn(1, 1, 12, 12, generator=generator, dtype=torch.float64)
+    point = torch.zeros(1, 1, 13, 13, dtype=torch.float64)
+    point[..., 6, 6] = 1
+
+    def whole(kernels):
+        return stack(point, kernels).flip(2, 3)  # the answer to a point is the kernel, turned round
+
+    assert torch.allclose(F.conv2d(x, whole(kernels)), stack(x, kernels), atol=1e-12)
+    moves = torch.autograd.functional.jacobian(whole, kernels)
+    assert torch.linalg.matrix_rank(moves.reshape(49, 27)) == 25
+
+
 def test_L45_inception_naive_and_reduced():
     """Slide 70: the module with filters of several scales, naive (a) and with 1 x 1 reductions (b). Nine naive modules
-    cost eleven times as much, since the pooling passes all maps on. Slide 71: auxiliary classifiers for the lower
-    layers, "deprecated": before training, the gradient arrives without them where the weights follow He's rule."""
+    cost eleven times as much: large windows read all maps, and the pooling passes all on. Slide 71: auxiliary
+    classifiers for the lower layers, "deprecated": before training, the gradient arrives without them where the
+    weights follow He's rule."""
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -104,6 +181,32 @@ def test_L45_inception_naive_and_reduced():
         return torch.autograd.grad(loss + net.auxiliary_weight * sum(others), weight)[0].norm() / main
 
     assert gain(None) < 2 and gain(0.01) > 1000
+
+
+def test_L46_alexnet_has_8_layers():
+    """Slide 73: 8 layers. Counted are those with weights: five convolutions and three fully connected layers."""
+    import torch
+    from torch import nn
+
+    from course_utils import models
+
+    with torch.device("meta"):
+        layers = [type(layer) for layer in models.build("alexnet").modules() if list(layer.parameters(recurse=False))]
+    assert layers == [nn.Conv2d] * 5 + [nn.Linear] * 3
+
+
+def test_L46_vgg_has_up_to_19_layers():
+    """Slide 73: 19 layers, of configuration E; 16 of them are convolutions. A has 11, B 13, C and D 16."""
+    import torch
+    from torch import nn
+
+    from course_utils import models
+    from course_utils.models.vgg import TABLE_1
+
+    with torch.device("meta"):
+        layers = [type(layer) for layer in models.build("vgg19").modules() if list(layer.parameters(recurse=False))]
+    assert layers == [nn.Conv2d] * 16 + [nn.Linear] * 3
+    assert [3 + sum(map(len, stages)) for stages in TABLE_1.values()] == [11, 13, 16, 16, 19]
 
 
 def test_L46_googlenet_has_22_layers():

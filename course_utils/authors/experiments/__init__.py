@@ -22,7 +22,8 @@ EXPERIMENTS = {
     "lenet5-changes": ("digits", "fashion-mnist"),
     "batchnorm-figure1": ("mnist",),
     "learning-rates": ("cifar10",),
-    "alexnet-parts": ("cifar10",),
+    "alexnet-parts": ("mnist-mini", "cifar10"),
+    "first-layers": ("compounds",),
     "deep-stacks": ("digits",),
     "pooling-layers": ("mnist-mini",),
     "wirings": ("mnist-mini",),
@@ -32,6 +33,8 @@ EXPERIMENTS = {
     "inception-parts": ("mnist-mini",),
     "deleted-blocks": ("cifar10",),
     "drawn-codes": ("mnist-mini",),
+    "stacks": ("mnist-mini",),
+    "vgg-depth": ("mnist-mini",),
 }
 PRECISIONS = {"cpu": "float32", "cuda": "bfloat16"}  # by device
 

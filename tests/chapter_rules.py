@@ -13,11 +13,6 @@ BESIDE_IDEAS = re.compile(r"(Further|Misconceptions|Summary)\b")
 QUESTION = re.compile(r"\*\*(?:Question|Predict)")
 ANSWER = re.compile(r"\S\n\n<details>\n?<summary>Answer</summary>\n\n(?!\s*</details>).+?\n\n</details>(?=\n|\Z)", re.S)
 
-# Chapters that are older than a rule, with the number of faults that they may have until they are written anew.
-OLDER = {
-    "00_start_here.ipynb": {"slides_have_titles": 4},
-}
-
 
 def slide_type(cell):
     return cell.metadata.get("slideshow", {}).get("slide_type", "-")
@@ -149,13 +144,5 @@ def rules(path):
 
 
 def faults(notebook, path):
-    """The faults of a notebook by all its rules, but for what `OLDER` excepts; an exception without need is a fault."""
-    found = []
-    excepted = OLDER.get(Path(path).name, {}) if kind(path) == "chapter" else {}
-    for rule in rules(path):
-        name, broken = rule.__name__, rule(notebook, path)
-        if len(broken) > excepted.get(name, 0):
-            found += [f"{name}: {fault}" for fault in broken]
-        elif name in excepted and not broken:
-            found.append(f"{name}: nothing to except; take it out of OLDER")
-    return found
+    """The faults of a notebook by all its rules."""
+    return [f"{rule.__name__}: {fault}" for rule in rules(path) for fault in rule(notebook, path)]

@@ -25,10 +25,6 @@ def test_notebook_keeps_the_conventions(path):
     assert not found, "\n" + "\n".join(found)
 
 
-def test_exceptions_are_made_for_chapters_that_there_are():
-    assert set(chapter_rules.OLDER) <= {path.name for path in NOTEBOOKS if notebook_rules.kind(path) == "chapter"}
-
-
 @pytest.mark.parametrize("path", [path for path in NOTEBOOKS if notebook_rules.kind(path) == "chapter"], ids=name)
 def test_a_chapter_shows_a_bar_where_the_full_profile_takes_long(path):
     code = "\n".join(cell.source for cell in notebook_rules.code(read(path)))
@@ -256,18 +252,6 @@ def test_a_print_may_be_the_heading_of_what_follows(chapter):
     notebook = read(chapter)
     change("setup", source="print('epoch  loss')", tags=["print-heading"])(notebook)
     assert chapter_rules.prints_hold_values(notebook, chapter) == []
-
-
-def test_an_older_chapter_has_no_more_faults_than_its_exception_says_and_needs_it(chapter, monkeypatch):
-    notebook = read(chapter)
-    change("setup", source="print('a')\nprint('b')")(notebook)
-    for ceiling, count in ((0, 2), (1, 2), (2, 0), (3, 0)):
-        monkeypatch.setattr(chapter_rules, "OLDER", {chapter.name: {"prints_hold_values": ceiling}})
-        found = chapter_rules.faults(notebook, chapter)
-        assert sum(fault.startswith("prints_hold_values: setup: print(") for fault in found) == count
-    assert chapter_rules.faults(read(chapter), chapter) == [
-        "prints_hold_values: nothing to except; take it out of OLDER"
-    ]
 
 
 def test_a_chapter_may_not_lead_to_the_solutions(chapter):

@@ -223,7 +223,7 @@ EXERCISES = {
         hints=(
             "Feed it the same batch again and again. To which variance should the average go, and to which does it go?",
             "Both bugs are in one line. A variance is taken around a centre, and divided by something.",
-            "Which mean belongs to the values of this batch? And section 8 has a factor m / (m - 1).",
+            "Which mean belongs to the values of this batch? And section 7 has a factor m / (m - 1).",
         ),
     ),
     "03-4": Exercise(

@@ -162,37 +162,3 @@ def outputs(samples, means):
         ax.legend(fontsize=9, loc="upper left")
     axes[0].set_ylabel("share of the inputs")
     return figure
-
-
-def comparison(a, values, derivatives, stds, saturated, offsets, measured, maps):
-    """Figure: value, derivative, saturation, mean output (lines derived, dots measured) and saved activations.
-
-    a: where `values` and `derivatives` are taken; stds: standard deviations of the input, where `saturated` (shares),
-    `offsets` and `measured` (means) are. All name -> one value each; maps: name -> (saved, saved if taken from the
-    output).
-    """
-    figure, axes = plt.subplots(2, 3, figsize=(9.6, 4.25))
-    panels = [
-        (a, values, "activation a", "output g(a)"),
-        (a, derivatives, "activation a", "derivative g'(a)"),
-        (stds, saturated, "standard deviation s of the input", "saturated share"),
-        (stds, offsets, "standard deviation s of the input", "mean output"),
-    ]
-    for ax, (x, rows, xlabel, ylabel) in zip(axes.flat, panels, strict=False):
-        for name, row in rows.items():
-            ax.plot(x, row, color=OF[name], linestyle="--" if name == "leaky ReLU" else "-")
-        ax.set(xlabel=xlabel, ylabel=ylabel)
-    for name, row in measured.items():
-        axes[1, 0].plot(stds, row, "o", color=OF[name], markersize=4)
-    bars, legend = axes[1, 1], axes[1, 2]
-    for k, (name, (saved, least)) in enumerate(maps.items()):
-        bars.barh(k, saved, color=OF[name], alpha=0.4)
-        bars.barh(k, least, color=OF[name])
-    bars.set(yticks=range(len(maps)), yticklabels=list(maps), xlabel="saved activations per layer")
-    bars.invert_yaxis()
-    legend.axis("off")
-    for name in values:
-        legend.plot([], [], color=OF[name], linestyle="--" if name == "leaky ReLU" else "-", label=name)
-    legend.plot([], [], "o", color=COLORS["ink"], markersize=4, label="measured on samples")
-    legend.legend(loc="center", fontsize=12)
-    return figure

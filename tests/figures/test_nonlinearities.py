@@ -87,13 +87,3 @@ def test_outputs_gives_shares_and_the_mean_that_was_derived():
     (axis,) = figure.axes
     assert sum(bar.get_height() for bar in axis.patches) == pytest.approx(1)
     assert axis.get_legend().get_texts()[0].get_text() == "mean 0.399"
-
-
-def test_comparison_has_four_panels_of_curves_and_one_of_bars():
-    rows = {name: A for name in draw.OF}
-    maps = {"tanh": (1, 1), "ELU": (2, 1)}
-    axes = draw.comparison(A, rows, rows, A, rows, rows, rows, maps).axes
-    assert [len(axis.lines) for axis in axes[:4]] == [5, 5, 5, 10]
-    assert [bar.get_width() for bar in axes[4].patches] == [1, 1, 2, 1]
-    labels = [text.get_text() for text in axes[5].get_legend().get_texts()]
-    assert labels == [*draw.OF, "measured on samples"]

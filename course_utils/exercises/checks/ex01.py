@@ -225,7 +225,7 @@ EXERCISES = {
         hints=(
             "For each operation write down what its derivative needs: its input, its output, or neither.",
             "An array that two operations need is stored once. The next linear layer needs its input in any case.",
-            "A hidden layer keeps one array or two of batch × units × 4 bytes. The chapter has a table in section 4.",
+            "A hidden layer keeps one array or two of batch × units × 4 bytes. The chapter has a table in section 5.",
         ),
     ),
     "01-3": Exercise(

@@ -214,7 +214,7 @@ EXERCISES = {
         mistakes=wrong_variances,
         otherwise="is not right yet. What is the mean square of the output for a symmetric input?",
         hints=(
-            "Where in section 7 does the one half come from, and what happens there to the other half?",
+            "Where in section 6 does the one half come from, and what happens there to the other half?",
             "Split the mean square into the positive and the negative half of a symmetric distribution.",
             "E[g(a)²] is half of Var(a) from above, beta² times as much from below; n_in Var(W) times both must be 1.",
         ),

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from course_utils.figures import plots, svg
 from course_utils.figures.convolution import rounded
@@ -15,6 +16,8 @@ RELUS = {1: COLORS["red"], 3: COLORS["blue"]}  # the colour of an arm, by how ma
 def price(panels, ylabel):
     """Figure: what comes of a block by what it costs, a panel for each title, each run a dot, a bar for the mean.
 
+    The vertical axis is logarithmic.
+
     panels: title -> arm -> (weights of its block, ReLUs in it, one value a run).
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels), 3.5), sharey=True, squeeze=False)
@@ -26,12 +29,15 @@ def price(panels, ylabel):
             ax.plot([x - 0.2, x + 0.2], [np.mean(values)] * 2, color=color, linewidth=3)
         for cheap in (True, False):  # the cheap ones have their names on the right, the dear ones on the left
             some = {name: arm for name, arm in arms.items() if (arm[0] < 800 * most) == cheap}
-            heights = apart([np.mean(values) for _, _, values in some.values()], 0.045)
+            heights = 10 ** np.array(apart([np.log10(np.mean(values)) for _, _, values in some.values()], 0.06))
             beside = [weights / 1000 for weights, _, _ in some.values()]
             x = max(beside, default=0) + 0.35 if cheap else min(beside, default=0) - 0.35
             for (name, (_, relus, _)), y in zip(some.items(), heights, strict=True):
                 ax.text(x, y, name, va="center", ha="left" if cheap else "right", fontsize=9, color=RELUS[relus])
-        ax.set(title=title, xlim=(0.45 * most, 1.07 * most), xlabel="weights of the block [thousands]")
+        ax.set(title=title, xlim=(0.45 * most, 1.07 * most), xlabel="weights of the block [thousands]", yscale="log")
+        ax.yaxis.set_major_locator(FixedLocator([0.05, 0.1, 0.2, 0.5]))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(NullLocator())
     axes[0, 0].set_ylabel(ylabel)
     return figure
 
@@ -89,7 +95,7 @@ def signals(stds):
     """Figure: the standard deviation behind each convolution of a network, logarithmic. stds: label -> values."""
     figure, ax = plt.subplots(figsize=(8, 3.4))
     places = 10 ** np.array(apart([np.log10(values[-1]) for values in stds.values()], 1.3))
-    for (label, values), color, y in zip(stds.items(), ("red", "orange", "blue", "green"), places, strict=False):
+    for (label, values), color, y in zip(stds.items(), ("red", "orange", "blue", "green"), places, strict=True):
         plots.seeds(ax, range(1, len(values) + 1), np.transpose([values]), COLORS[color], label, "o-")
         ax.text(len(values) + 0.4, y, label, va="center", color=COLORS[color])
     ax.set_yscale("log")

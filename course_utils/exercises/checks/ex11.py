@@ -17,7 +17,7 @@ AT_HAND = ()  # of course_utils: what the sandbox of this set has beside the exe
 
 def draw_costs(rng):
     kernel_size = int(rng.choice([3, 5]))
-    layers = int(rng.choice([2, 4] if kernel_size == 3 else [2, 3, 4]))  # not as many as the kernel is wide
+    layers = int(rng.choice([2, 5] if kernel_size == 3 else [2, 3, 4]))  # not as many as the kernel is wide
     maps = [int(n) for n in rng.choice(np.arange(3, 60), layers + 1, replace=False)]
     return maps, kernel_size, int(rng.integers(20, 40))
 
@@ -31,7 +31,7 @@ def costs(maps, kernel_size, size):
 
 def wrong_costs(maps, kernel_size, size):
     layers, n = list(pairwise(maps)), len(maps) - 1
-    field, stack, _ = costs(maps, kernel_size, size)
+    field, stack, one = costs(maps, kernel_size, size)
     narrow, wide, counted = n * (kernel_size - 1), n * kernel_size, 1 + (n + 1) * (kernel_size - 1)
 
     def inside(k):
@@ -57,12 +57,37 @@ def wrong_costs(maps, kernel_size, size):
             ...,
         ),
         "has the right field, but counts a multiplication and its addition as two.": (field, 2 * stack, ...),
+        "has the right field, but takes kernel_size for the weights of a window. It has two axes.": (
+            field,
+            stack // kernel_size,
+            ...,
+        ),
+        "has the two costs in each other's place: the stack comes first.": (field, one, stack),
         "has the right stack, but sends the large window through the maps in between. It is one layer.": (
             field,
             stack,
             sum(conv_multiply_adds(*pair, field, size) for pair in layers),
         ),
-        "has the right stack, but not the single window: it goes from the first maps to the last.": (field, stack, ...),
+        "has the right stack, but gives the single window kernel_size. It is as large as the field.": (
+            field,
+            stack,
+            conv_multiply_adds(maps[0], maps[-1], kernel_size, size),
+        ),
+        "has the right stack, but lets the single window go to the second number of maps. It goes to the last.": (
+            field,
+            stack,
+            conv_multiply_adds(*maps[:2], field, size),
+        ),
+        "has the right stack, but the single window loses the border. Padding keeps the size.": (
+            field,
+            stack,
+            conv_multiply_adds(maps[0], maps[-1], field, max(1, size - field + 1)),
+        ),
+        "has the right stack, but not the single window. Which maps, which window, how many positions?": (
+            field,
+            stack,
+            ...,
+        ),
         "has the right field, but not the multiply-adds of the stack. Go layer by layer.": (field, ..., ...),
     }
 
@@ -88,10 +113,23 @@ def compose(first, second):
 def wrong_kernels(first, second):
     turned = second[:, :, ::-1, ::-1]
     count = compose(np.ones_like(first), np.ones_like(second)) / first.shape[0]
-    right = compose(first, second)
+    right, size = compose(first, second), first.shape[-1]
+    moved, kept = np.zeros_like(right), np.zeros_like(right)
+    for i, j in np.ndindex(second.shape[2:]):
+        term = np.einsum("om,mihw->oihw", second[:, :, i, j], first)
+        moved[:, :, j : j + size, i : i + size] += term
+        kept[:, :, i : i + size, j : j + size] = term
     return {
         "turns a kernel round. conv2d does not, so the places of the weights simply add up.": Either(
             compose(first, turned), compose(first[:, :, ::-1, ::-1], second)
+        ),
+        "turns the whole kernel round. conv2d does not, so the places of the weights simply add up.": right[
+            :, :, ::-1, ::-1
+        ],
+        "keeps the last of the products that end in a place. They add up.": kept,
+        "has row and column of the second kernel exchanged where it moves the first.": moved,
+        "sums each kernel over the maps in between, then multiplies. Multiply map by map, then sum.": compose(
+            first.sum(axis=0, keepdims=True), second.sum(axis=1, keepdims=True)
         ),
         "has its axes in the wrong order: out x in comes first.": right.transpose(1, 0, 2, 3),
         "has rows and columns exchanged.": right.transpose(0, 1, 3, 2),
@@ -106,12 +144,17 @@ def wrong_kernels(first, second):
 # 11-3: how many pixels matter
 
 
-def draw_masks(rng):
+def draw_signs(rng):
     count = int(rng.integers(2, 4))
-    return ([(rng.random((k, k)) < 0.5).astype(float) for k in rng.choice([2, 3, 4], count)],)
+    kernels = [rng.choice([0.0, 1.0, -1.0], (k, k), p=[0.6, 0.2, 0.2]) for k in rng.choice([3, 4, 5], count)]
+    for kernel, corner in zip(kernels, ([1, 1], [1, -1], [1, 0]), strict=False):
+        kernel[0, :2] = corner  # so that the two paths to one pixel cancel
+    return (kernels,)
 
 
 def _spread(masks):
+    """From each pixel the sum over the paths of the products of their weights."""
+
     def add(whole, mask):
         return compose(whole[None, None], mask[None, None])[0, 0]
 
@@ -124,11 +167,19 @@ def pixels(kernels):
 
 def wrong_pixels(kernels):
     masks = [(kernel != 0).astype(float) for kernel in kernels]
-    whole = _spread(masks)
+    whole, field = _spread(masks), 1 + sum(len(kernel) - 1 for kernel in kernels)
     rows, columns = (int((whole > 0).any(axis=axis).sum()) for axis in (1, 0))
     return {
         "counts the whole square. A weight of zero reads nothing.": whole.size,
         "counts the paths. A pixel on several paths counts once.": int(whole.sum()),
+        "multiplies the weights themselves, so some paths cancel. Only whether a weight is zero matters.": int(
+            (_spread(kernels) != 0).sum()
+        ),
+        "leaves out the weights below zero. They read their pixel, too.": int(
+            (_spread([(kernel > 0).astype(float) for kernel in kernels]) > 0).sum()
+        ),
+        "counts the pixels of the square from which no path leads.": int((whole == 0).sum()),
+        "is the side of the receptive field. Count its pixels, and only those with a path.": field,
         "adds up the weights of the kernels that are not zero.": int(sum(mask.sum() for mask in masks)),
         "looks at one of the kernels only.": Either(*(int(mask.sum()) for mask in masks)),
         "counts rows times columns. Within them some pixels may not matter.": rows * columns,
@@ -182,7 +233,8 @@ def _wrong_vggs(row, channels, width, classes):
 
     numbers = [list(stage) for stage in row], channels, width, classes
     right = vgg(*numbers)
-    return {
+    padded = {"pads the 1 × 1 convolutions, too, so their maps grow.": vgg(*numbers, pad=1)}
+    return (padded if any(1 in stage for stage in row) else {}) | {
         "has no ReLU behind the last convolution of a stage.": vgg(*numbers, last=False),
         "takes means where a stage ends. The maxima are asked for.": vgg(*numbers, pool="average"),
         "has overlapping maxima, of 3 × 3. Those of 2 × 2 are asked for.": vgg(*numbers, pool="overlap"),
@@ -265,7 +317,7 @@ EXERCISES = {
     ),
     "11-3": Exercise(
         points=2,
-        draw=draw_masks,
+        draw=draw_signs,
         expected=pixels,
         mistakes=wrong_pixels,
         otherwise="is not right yet. Draw two kernels of 2 × 2 with one zero each, and follow them by hand.",

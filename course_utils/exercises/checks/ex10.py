@@ -103,6 +103,11 @@ def wrong_norms(x):
     padded = np.concatenate([(x**2)[:, -2:], x**2, (x**2)[:, :2]], axis=1)
     wrapped = sum(padded[:, k : k + x.shape[1]] for k in range(5))
     space = _around(_around(x**2, 2), 3)
+    counts = _around(np.ones_like(x), 1)
+    below = np.stack([(x[:, i - 2 : i + 3] ** 2).sum(axis=1) for i in range(x.shape[1])], axis=1)
+    running = x.copy()
+    for i in range(x.shape[1]):
+        running[:, i] /= (2 + 1e-4 * (running[:, max(0, i - 2) : i + 3] ** 2).sum(axis=1)) ** 0.75
     return {
         "sums over neighbouring pixels. The neighbours are maps, at the same pixel.": Either(
             x / (2 + 1e-4 * space) ** 0.75,
@@ -122,7 +127,12 @@ def wrong_norms(x):
         "leaves out the map itself. It is one of the five.": x / (2 + 1e-4 * (total - x**2)) ** 0.75,
         "joins the last maps with the first ones. At the ends there are fewer neighbours.": x
         / (2 + 1e-4 * wrapped) ** 0.75,
-        "divides the sum by five. The paper takes the sum itself.": x / (2 + 1e-4 * total / 5) ** 0.75,
+        "has slices that begin below 0 for the first maps. Python counts those from the end; begin at max(0, i - 2).": x
+        / (2 + 1e-4 * below) ** 0.75,
+        "reads maps that it has divided already. The sum is over the values of x.": running,
+        "divides the sum by five, or by the number of maps. The paper takes the sum itself.": Either(
+            *(x / (2 + 1e-4 * total / count) ** 0.75 for count in (5, counts))
+        ),
         "sums the activations, not their squares.": x / np.abs(2 + 1e-4 * _around(np.abs(x), 1)) ** 0.75,
         "has 1 in place of the 2.": x / (1 + 1e-4 * total) ** 0.75,
         "takes the root, not the power of 0.75.": x / (2 + 1e-4 * total) ** 0.5,
@@ -162,9 +172,14 @@ def wrong_colours(image, alphas):
     def shifted(shift):
         return image + shift[:, None, None]
 
-    raw = np.linalg.eigh(pixels @ pixels.T / pixels.shape[1])
-    uncentred = raw[1] * np.where(raw[1].sum(axis=0) < 0, -1, 1)
+    def along(covariance):
+        """The image moved along the components of another matrix."""
+        lengths, columns = np.linalg.eigh(covariance)
+        columns = columns * np.where(columns.sum(axis=0) < 0, -1, 1)
+        return shifted(columns[:, ::-1] @ (alphas * lengths[::-1]))
+
     signs = [vectors * np.array(s) for s in ((-1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, -1, 1))]
+    right = shifted(vectors @ (alphas * variances))
     return {
         "has the eigenvectors in rows. `eigh` gives them in columns.": shifted(vectors.T @ (alphas * variances)),
         "has the smallest variance first. The text has the largest first.": shifted(
@@ -173,13 +188,24 @@ def wrong_colours(image, alphas):
         "takes the root of the eigenvalues. The formula has them as they are.": shifted(
             vectors @ (alphas * np.sqrt(variances))
         ),
+        "turns round the eigenvalues, or the eigenvectors, but not both.": Either(
+            shifted(vectors @ (alphas * variances[::-1])), shifted(vectors[:, ::-1] @ (alphas * variances))
+        ),
+        "takes singular values for eigenvalues. Those are their squares, over the number of pixels less one.": Either(
+            shifted(vectors @ (alphas * np.sqrt(variances * (pixels.shape[1] - 1)))),
+            shifted(vectors @ (alphas * variances * (pixels.shape[1] - 1))),
+        ),
+        "has correlations in place of covariances.": along(np.corrcoef(pixels)),
+        "mixes colours and pixels in its matrix. The image is 3 × H × W, so its rows are image.reshape(3, -1).": along(
+            np.cov(image.reshape(-1, 3).T)
+        ),
+        "cuts the result at 0 or 1.": np.clip(right, 0, 1),
+        "scales the alphas. They are given as they are to be used.": shifted(0.1 * vectors @ (alphas * variances)),
         "leaves out the eigenvalues.": shifted(vectors @ alphas),
         "moves red, green and blue by the numbers themselves, not along the components.": Either(
             shifted(alphas * variances), shifted(alphas), shifted(alphas * np.var(pixels, axis=1, ddof=1))
         ),
-        "does not subtract the mean of each colour in the covariance.": shifted(
-            uncentred[:, ::-1] @ (alphas * raw[0][::-1])
-        ),
+        "does not subtract the mean of each colour in the covariance.": along(pixels @ pixels.T / pixels.shape[1]),
         "has another sign: of the two directions, take the one whose three numbers have a positive sum.": Either(
             *(shifted(each @ (alphas * variances)) for each in signs)
         ),
@@ -202,13 +228,16 @@ def draw_network(rng):
     return channels, width, classes, 60 * x
 
 
-def network(channels, width, classes, groups=2, pool=3, lrn=(True, True), last=True, relus=True, norm_first=False):
+PAPER = {"alpha": 5e-4, "beta": 0.75, "k": 2.0}  # torch divides alpha by the number of maps
+
+
+def network(channels, width, classes, groups=2, pool=3, lrn=(PAPER, PAPER), last=True, relus=True, norm_first=False):
     from torch import nn
 
-    def behind(use):
+    def behind(numbers):
         layers: list[nn.Module] = [nn.ReLU() if relus else nn.Identity()]
-        if use:
-            layers.insert(0 if norm_first else 1, nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0))
+        if numbers:
+            layers.insert(0 if norm_first else 1, nn.LocalResponseNorm(5, **numbers))
         return layers
 
     pools = {3: lambda: nn.MaxPool2d(3, 2), 2: lambda: nn.MaxPool2d(2), "mean": lambda: nn.AvgPool2d(3, 2)}
@@ -237,9 +266,11 @@ def wrong_networks(*numbers):
     return {
         "pools means. The text asks for the maximum.": but(pool="mean"),
         "pools windows of 2 × 2. They are 3 × 3, in steps of 2.": but(pool=2),
-        "has no response normalization.": but(lrn=(False, False)),
         "has response normalization behind one of the convolutions only.": Either(
-            but(lrn=(True, False)), but(lrn=(False, True))
+            but(lrn=(PAPER, None)), but(lrn=(None, PAPER))
+        ),
+        "has no response normalization, or one with other numbers. Compare PyTorch's formula with 10-2.": Either(
+            *(but(lrn=(other, other)) for other in (None, {"k": 1.0}, PAPER | {"alpha": 1e-4}, PAPER | {"k": 1.0}))
         ),
         "normalizes in front of the ReLU. It comes behind.": but(norm_first=True),
         "has no ReLU behind the convolutions.": but(relus=False),
@@ -259,7 +290,7 @@ def draw_bugs(rng):
     return channels, width, classes, 60 * x
 
 
-def halves(channels, width, classes, space=False, crossed=False, apart=False):
+def halves(channels, width, classes, space=False, crossed=False, apart=False, relu=True, joined=True):
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -273,7 +304,9 @@ def halves(channels, width, classes, space=False, crossed=False, apart=False):
 
         def forward(self, x):
             first, second = x.chunk(2, dim=1)
-            x = torch.cat([self.left(first), self.right(first if crossed else second)], dim=1).relu()
+            both = [self.left(first), self.right(first if crossed else second)]
+            x = torch.cat(both if joined else both[::-1], dim=1)
+            x = x.relu() if relu else x
             if space:
                 total = 25 * F.avg_pool2d(x.square(), 5, stride=1, padding=2)
             else:
@@ -292,9 +325,11 @@ def wrong_halves(*numbers):
         "still normalizes over neighbouring pixels. The neighbours are maps.": {"space": True},
         "still gives the same half of the maps to both convolutions.": {"crossed": True},
         "still pools windows that do not overlap.": {"apart": True},
+        "has no ReLU in front of the normalization.": {"relu": False},
+        "joins the two halves the other way round: `left` comes first.": {"joined": False},
     }
     networks = {words: halves(*numbers, **wrong) for words, wrong in still.items()}
-    a, b, c = still.values()
+    a, b, c, *_ = still.values()
     several = Either(*(halves(*numbers, **wrong) for wrong in (a | b, a | c, b | c, a | b | c)))
     return networks | {"still has more than one of the bugs.": several}
 
@@ -343,7 +378,7 @@ EXERCISES = {
         draw=draw_network,
         expected=network,
         mistakes=wrong_networks,
-        otherwise="has all its parameters, but another output. Compare the order of the layers with the text.",
+        otherwise="has all its parameters, but another output. Compare each layer, its numbers and its place.",
         hints=(
             "nn.Sequential takes the layers in the order of the text. Print the shape behind each of them.",
             "nn.LocalResponseNorm divides alpha by the number of maps. Which alpha gives the paper's formula?",

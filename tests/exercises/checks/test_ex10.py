@@ -98,7 +98,7 @@ def test_the_given_network_has_three_bugs_and_no_other(given):
         ("10-2", lambda x: norm(x) + 1, "compute the middle ones by hand"),
         ("10-3", lambda image, alphas: colours(image, alphas) + 0.1, "With alphas of zero"),
         ("10-4", lambda *n: network(*n, groups=1), "10-4"),
-        ("10-4", lambda *n: nn.Sequential(network(*n), nn.Tanh()), "the order of the layers"),
+        ("10-4", lambda *n: nn.Sequential(network(*n), nn.Tanh()), "its numbers and its place"),
         ("10-5", lambda *n: nn.Sequential(halves(*n), nn.Tanh()), "line by line"),
     ],
 )

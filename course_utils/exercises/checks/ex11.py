@@ -76,7 +76,7 @@ def wrong_costs(maps, kernel_size, size):
         "has the right stack, but lets the single window go to the second number of maps. It goes to the last.": (
             field,
             stack,
-            conv_multiply_adds(*maps[:2], field, size),
+            conv_multiply_adds(maps[0], maps[1], field, size),
         ),
         "has the right stack, but the single window loses the border. Padding keeps the size.": (
             field,

@@ -8,6 +8,7 @@ import time
 
 from jupyter_client import launcher
 from jupyter_client.provisioning import local_provisioner
+from nbval.plugin import IPyNbFile
 
 CONTEXT = multiprocessing.get_context("forkserver" if os.name != "nt" else "spawn")
 PRELOADED = ["ipykernel.kernelapp", "ipywidgets", "matplotlib.pyplot", "PIL.Image", "sklearn.datasets", "torch._dynamo"]
@@ -64,6 +65,16 @@ def _kernel(words, env, cwd):
 
 
 def fork_kernels():
-    """From now on, kernels that this process starts are forked."""
+    """From now on, kernels that this process starts are forked, but for notebooks that look at what is imported."""
+
+    def setup(self, real=IPyNbFile.setup):
+        if "sys.modules" in self.path.read_text(encoding="utf-8"):
+            local_provisioner.launch_kernel = launcher.launch_kernel
+        try:
+            real(self)
+        finally:
+            local_provisioner.launch_kernel = launch_kernel
+
     if os.name != "nt":
         local_provisioner.launch_kernel = launch_kernel
+        IPyNbFile.setup = setup

@@ -151,9 +151,8 @@ def colours(before, after, strips, points, shift, head):
         body.append(words(RIGHT, y, label, 14, anchor="start"))
     body.append(svg.box(left, top, side, side, GREY, 1))
     for color, (right, up) in ((GREY, (0, 0)), (COLORS["blue"], shift)):
-        dots = [(left + side * (x + right), top + side * (1 - y - up)) for x, y in points]
-        ends = [(x, y, x + 0.1, y) for x, y in dots]
-        body.append(f'<g stroke-linecap="round">{svg.strokes(ends, color, 3, 0.5)}</g>')
+        places = [(left + side * (x + right), top + side * (1 - y - up)) for x, y in points]
+        body.append(svg.dots(places, 3, color, 0.5))
     body += [words(left, top + side + 16 * (i + 1), line, 12, GREY, "start") for i, line in enumerate(NOTE)]
     return svg.picture(WIDTH, HEIGHT, *body)
 

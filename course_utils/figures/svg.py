@@ -47,6 +47,12 @@ def strokes(ends, color=COLORS["ink"], width=1.5, opacity=1):
     return f'<path d="{path}" stroke="{color}" stroke-width="{width:g}" opacity="{opacity:g}"/>'
 
 
+def dots(points, size, color=COLORS["ink"], opacity=1):
+    """Round dots of that size at the points, pairs (x, y), as one element."""
+    path = "".join(f"M{x:.1f} {y:.1f}L{x + 0.1:.1f} {y:.1f}" for x, y in points)
+    return f'<path d="{path}" stroke="{color}" stroke-width="{size:g}" stroke-linecap="round" opacity="{opacity:g}"/>'
+
+
 def polyline(points, color=COLORS["ink"], width=1.5, kind=""):
     """A line through the points, pairs (x, y)."""
     return f'<polyline points="{_pairs(points)}" fill="none" stroke="{color}" stroke-width="{width:g}"{_extras(kind)}/>'

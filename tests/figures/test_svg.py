@@ -35,6 +35,7 @@ def test_what_names_have_in_them_is_escaped():
         (svg.polyline([(1, 2), (3, 4.25)], "red", 3, "map"), "polyline", {"points": "1.0,2.0 3.0,4.2", "fill": "none"}),
         (svg.polygon(zip([1, 2], [3, 4], strict=True), "red"), "polygon", {"points": "1.0,3.0 2.0,4.0", "fill": "red"}),
         (svg.strokes([(0, 1, 2, 3), (4, 5, 6, 7)], "red"), "path", {"d": "M0.0 1.0L2.0 3.0M4.0 5.0L6.0 7.0"}),
+        (svg.dots([(0, 1), (2, 3)], 4, "red"), "path", {"d": "M0.0 1.0L0.1 1.0M2.0 3.0L2.1 3.0", "stroke-width": "4"}),
         (svg.upwards(20, 30, svg.text(20, 30, "up")), "g", {"transform": "rotate(-90 20 30)"}),
     ],
 )

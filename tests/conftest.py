@@ -7,14 +7,12 @@ import os
 import shutil
 
 import pytest
-from forks import fork_kernels
 from hypothesis import HealthCheck, settings
 
 # The same draws on every run, and no verdict that depends on how busy the machine is.
 settings.register_profile("course", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("course")
 
-fork_kernels()
 REQUIRED = set(filter(None, os.environ.get("COURSE_REQUIRE", "").split(",")))
 
 

@@ -1,18 +1,20 @@
 """Processes of one run, with the environment that torchrun gives them, forked from one that has torch already."""
 
 import json
+import multiprocessing
 import os
 import signal
 import sys
 from pathlib import Path
 
 import torch
-from forks import CONTEXT
 from runs import make_small
 from torch import distributed
 
 from course_utils.__main__ import main
 from course_utils.datasets.batches import Batches
+
+CONTEXT = multiprocessing.get_context("forkserver" if os.name != "nt" else "spawn")
 
 
 class Crew:
@@ -28,6 +30,7 @@ class Crew:
             file.write_text("")
         self.store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         words = ["train", model, "--data", "digits", "--out", folder, "--epochs", "4", *words]
+        CONTEXT.set_forkserver_preload(["course_utils.training", "sklearn.datasets", "torch._dynamo"])
         self.processes = []
         for rank in range(size):
             arguments = (self.environment(rank), [str(word) for word in words], fault, self.out, self.err)
@@ -58,13 +61,9 @@ class Crew:
         return [line for line in self.err.read_text().splitlines() if line.strip()]
 
 
-def _into_files(out, err):
-    for number, file in ((1, out), (2, err)):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
-
-
 def _work(environment, words, fault, out, err):
-    _into_files(out, err)
+    for number, file in ((1, out), (2, err)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server that this is forked from ignores it
     os.environ.update(environment)
     torch.set_num_threads(1)
@@ -100,19 +99,8 @@ def arrange(kind, rank, batch):
     Batches.batch, Batches.epoch = watched, numbered
 
 
-def torchrun(words, out, err):
-    """What `torchrun --standalone --nproc-per-node 2 --max-restarts 1` does, with processes that are forked."""
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    _into_files(out, err)
-    places = {"run_id": "test", "rdzv_backend": "c10d", "rdzv_endpoint": "127.0.0.1:0"}
-    config = LaunchConfig(1, 1, 2, max_restarts=1, monitor_interval=0.1, start_method="fork", **places)
-    elastic_launch(config, _in_two_lives)([str(word) for word in words])
-
-
-def _in_two_lives(words):
-    """One of torchrun's processes: killed in its first life, in the third epoch."""
+if __name__ == "__main__":  # as torchrun starts it: killed in its first life, in the third epoch
     make_small()
     if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         arrange("SIGKILL", 1, 13)
-    sys.exit(main(words))
+    sys.exit(main(sys.argv[1:]))

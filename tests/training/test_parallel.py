@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
-from forks import CONTEXT
 from runs import SHORT, Silent, few, same, weights
 from torch import distributed, nn
-from workers import Crew, torchrun
+from workers import Crew
 
 from course_utils.datasets.batches import Batches
 from course_utils.training import Run, parallel
@@ -247,13 +247,22 @@ def test_interleaved_rows_are_in_order(monkeypatch):
 def test_torchruns_own_restart_resumes(tmp_path):
     """A worker kills itself in its first life; the command is the same in the second."""
     unbroken = trained(tmp_path / "unbroken", 2)
-    words = ["train", "lenet5_simple", "--data", "digits", "--epochs", 4, *BATCH, "--out", tmp_path / "run"]
-    out, err = tmp_path / "out", tmp_path / "err"
-    agent = CONTEXT.Process(target=torchrun, args=(words, out, err))
-    agent.start()
-    agent.join(100)
-    agent.terminate()  # and it its workers
-    assert agent.exitcode == 0, err.read_text()
-    assert err.read_text().count("course_utils: ") == 1
+    words = [
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "--max-restarts",
+        "1",
+        Path(__file__).parent.parent / "workers.py",
+    ]
+    words += ["train", "lenet5_simple", "--data", "digits", "--epochs", "4", *BATCH, "--out", tmp_path / "run"]
+    command = [sys.executable, "-m", "torch.distributed.run", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as torchrun:
+        try:
+            _, said = torchrun.communicate(timeout=100)
+        finally:
+            torchrun.terminate()  # and it its workers
+    assert torchrun.returncode == 0, said
+    assert said.count("course_utils: ") == 1
     assert len(json.loads((tmp_path / "run" / "run.json").read_text())["stretches"]) == 2
     assert same(weights(tmp_path / "run"), unbroken)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from forks import CONTEXT
 from runs import REAL_LOAD, SHORT, few, learned, make_small, refusal, run, same, weights
 from torch import nn
 
@@ -189,9 +188,11 @@ MOMENTS = [
 
 @pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="Windows has no SIGKILL")
 def test_a_killed_run_ends_as_one_unbroken(tmp_path):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["course_utils.training", "sklearn.datasets", "torch._dynamo"])
     processes = []
     for i, (event, count) in enumerate(MOMENTS):
-        processes.append(CONTEXT.Process(target=killed_at, args=(event, count, tmp_path / str(i))))
+        processes.append(context.Process(target=killed_at, args=(event, count, tmp_path / str(i))))
         processes[-1].start()
     unbroken = run(tmp_path / "unbroken")
     for i, process in enumerate(processes):
@@ -467,9 +468,10 @@ def start(barrier, folder, number, results):
 
 @pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="Windows starts them in turn")
 def test_of_two_runs_in_one_folder_one_wins_and_the_other_says_so(tmp_path):
-    rounds = int(os.environ.get("COURSE_ROUNDS", 10))
-    barrier, results = CONTEXT.Barrier(2), CONTEXT.Queue()
-    processes = [CONTEXT.Process(target=start, args=(barrier, tmp_path, rounds, results)) for _ in range(2)]
+    context, rounds = multiprocessing.get_context("forkserver"), int(os.environ.get("COURSE_ROUNDS", 10))
+    context.set_forkserver_preload(["course_utils.training", "sklearn.datasets", "torch._dynamo"])
+    barrier, results = context.Barrier(2), context.Queue()
+    processes = [context.Process(target=start, args=(barrier, tmp_path, rounds, results)) for _ in range(2)]
     for process in processes:
         process.start()
     outcomes = [results.get(timeout=120) for _ in range(2 * rounds)]
@@ -521,14 +523,12 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, capsys, monkeypatch, epo
 
     def interrupted(self, number, rank=0, world=1):
         if number == epoch - 1:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
         return real(self, number, rank, world)
 
-    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
     with monkeypatch.context() as patch:
         patch.setattr(Batches, "epoch", interrupted)
         assert main(["train", "lenet5_simple", "--data", "digits", "--epochs", "4", "--out", str(folder)]) == 130
-    signal.signal(signal.SIGINT, ours)
     said = capsys.readouterr().err.strip()
     assert "\n" not in said
     if epoch == 1:
@@ -537,6 +537,19 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, capsys, monkeypatch, epo
     else:
         assert "interrupted after epoch 2 of 4: the same call with --resume goes on in" in said
         assert "test_accuracy" in run(folder, resume=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+def test_a_real_ctrl_c_is_one_line(tmp_path):
+    command = [sys.executable, "-m", "course_utils", "train", "lenet5_simple", "--data", "digits"]
+    command += ["--set", "epochs=500", "--out", str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert "epoch  1/500" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = said.replace("\r", "\n").strip().splitlines()[-1]
+    assert "--resume goes on in" in last and "Traceback" not in said
 
 
 def test_nobody_reads_the_output_any_more(tmp_path):
@@ -803,8 +816,9 @@ def train_without(streams, folder):
 @pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="POSIX only")
 @pytest.mark.parametrize("streams", [("stderr",), ("stdout",), ("stderr", "stdout")], ids="-".join)
 def test_streams_that_are_closed(tmp_path, streams):
-    folder = tmp_path / "π\nrun"
-    process = CONTEXT.Process(target=train_without, args=(streams, folder))
+    context, folder = multiprocessing.get_context("forkserver"), tmp_path / "π\nrun"
+    context.set_forkserver_preload(["course_utils.training", "sklearn.datasets", "torch._dynamo"])
+    process = context.Process(target=train_without, args=(streams, folder))
     process.start()
     process.join(60)
     assert process.exitcode == 0

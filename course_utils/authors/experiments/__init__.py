@@ -9,6 +9,7 @@ writes data/runs/lenet5-changes-fashion-mnist.json. One file an experiment; each
 import json
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -80,6 +81,11 @@ def last_row(net, train, validation, recipe, seed, how):
         last = {}
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     return {name: last.get(name) for name in names}
+
+
+def recipe_values(recipe, *own):
+    """The fields of a recipe for a record, but for the learning rate and the others that each row has of its own."""
+    return {name: value for name, value in asdict(recipe).items() if name not in ("learning_rate", *own)}
 
 
 def best_of(swept):

@@ -5,12 +5,12 @@ compared is the loss on the images that the networks are trained on. Each has th
 another seed; then three runs at that rate, and all of it once more with three times as many epochs.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from torch import nn
 
 from course_utils import datasets, machine, training
-from course_utils.authors.experiments import last_row
+from course_utils.authors.experiments import last_row, recipe_values
 from course_utils.models.resnet import ResNet
 
 WHAT = (
@@ -65,7 +65,5 @@ def experiment(data, pieces):
                 runs = [once(kind, blocks, epochs, best, seed) for seed in SEEDS]
                 row = {"kind": kind, "layers": 6 * blocks + 2, "epochs": epochs, "learning_rate": best}
                 rows.append(row | {"runs": runs, "sweep": swept})
-    values = asdict(RECIPE)
-    for name in ("learning_rate", "epochs", "optimizer"):  # each row has its own
-        del values[name]
+    values = recipe_values(RECIPE, "epochs", "optimizer")
     return {"recipe_values": values, "images": IMAGES, "seeds": SEEDS, "sweep_seed": SWEEP_SEED, "rows": rows}

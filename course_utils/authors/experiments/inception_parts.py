@@ -6,14 +6,14 @@ for it on validation data, found with other seeds, at each of two budgets; then 
 """
 
 from collections import OrderedDict
-from dataclasses import asdict, replace
+from dataclasses import replace
 from statistics import mean
 
 import torch
 from torch import nn
 
 from course_utils import datasets, machine, training
-from course_utils.authors.experiments import last_row
+from course_utils.authors.experiments import last_row, recipe_values
 from course_utils.models.googlenet import ConvReLU, Inception
 
 WHAT = (
@@ -165,6 +165,10 @@ def experiment(data, pieces):
             best = best_of(swept)
             runs = [once(arm, epochs, best, seed) for seed in SEEDS]
             rows.append({"arm": arm, "epochs": epochs, "learning_rate": best, "runs": runs, "sweep": swept})
-    values = asdict(RECIPE)
-    del values["learning_rate"], values["epochs"]  # each row has its own
-    return {"recipe_values": values, "images": IMAGES, "seeds": SEEDS, "sweep_seeds": SWEEP_SEEDS, "rows": rows}
+    return {
+        "recipe_values": recipe_values(RECIPE, "epochs"),
+        "images": IMAGES,
+        "seeds": SEEDS,
+        "sweep_seeds": SWEEP_SEEDS,
+        "rows": rows,
+    }

@@ -5,13 +5,14 @@ same. Each row has the rate that is best for it on validation data, out of six, 
 at that rate. The test split is not looked at.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from statistics import mean
 
 import torch
 from torch import nn
 
 from course_utils import datasets, models, training
+from course_utils.authors.experiments import recipe_values
 from course_utils.models import lenet
 
 WHAT = (
@@ -146,6 +147,5 @@ def experiment(data, pieces):
                 "sweep": swept,
             }
         )
-    values = asdict(recipe)
-    del values["learning_rate"]  # each row has its own
+    values = recipe_values(recipe)
     return {"recipe_values": values, "seeds": SEEDS, "sweep": sweep, "rows": rows}

@@ -5,13 +5,14 @@ that is best for it on validation data, found with other seeds; then three runs 
 times as long. Only those look at the test images: as they are, and moved by one to four pixels.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from statistics import mean
 
 import torch
 from torch import nn
 
 from course_utils import datasets, evaluation, training
+from course_utils.authors.experiments import recipe_values
 
 WHAT = (
     "test accuracy of a small network by its kind of pooling, on images moved by 0 to 4 pixels (the mean of right, "
@@ -91,6 +92,10 @@ def experiment(data, pieces):
         }
         count = sum(parameter.numel() for parameter in network(kind, 0).parameters())
         rows.append({"kind": kind, "parameters": count, "learning_rate": best, "test_accuracy": runs, "sweep": sweep})
-    values = asdict(RECIPE)
-    del values["learning_rate"], values["epochs"]
-    return {"recipe_values": values, "seeds": SEEDS, "shifts": SHIFTS, "sweep": SWEEP, "rows": rows}
+    return {
+        "recipe_values": recipe_values(RECIPE, "epochs"),
+        "seeds": SEEDS,
+        "shifts": SHIFTS,
+        "sweep": SWEEP,
+        "rows": rows,
+    }

@@ -1,16 +1,16 @@
-"""One 7 x 7 convolution against three of 3 x 3, and what the difference is made of: chapter 11, sections 1 and 2.
+"""One 7 x 7 convolution against three of 3 x 3, and what the difference is made of: chapter 11, section 1.
 
 A small network for digits in which one block sees 7 x 7. The arms differ in this block alone, but for the narrow one,
 whose maps are fewer in the whole network, such that it costs as much as three layers of 3 x 3. Each arm has the rate
 with the lowest training loss, found with another seed, at each of two budgets; then three runs at that rate.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from torch import nn
 
 from course_utils import datasets, machine, training
-from course_utils.authors.experiments import last_row
+from course_utils.authors.experiments import last_row, recipe_values
 from course_utils.authors.experiments.depth import lowest
 
 WHAT = (
@@ -71,6 +71,10 @@ def experiment(data, pieces):
             best = lowest(swept)
             runs = [once(arm, epochs, best, seed) for seed in SEEDS]
             rows.append({"arm": arm, "epochs": epochs, "learning_rate": best, "runs": runs, "sweep": swept})
-    values = asdict(RECIPE)
-    del values["learning_rate"], values["epochs"]  # each row has its own
-    return {"recipe_values": values, "images": IMAGES, "seeds": SEEDS, "sweep_seed": SWEEP_SEED, "rows": rows}
+    return {
+        "recipe_values": recipe_values(RECIPE, "epochs"),
+        "images": IMAGES,
+        "seeds": SEEDS,
+        "sweep_seed": SWEEP_SEED,
+        "rows": rows,
+    }

@@ -4,10 +4,10 @@ Each has the rate with the lowest training loss, found with another seed, at eac
 that rate.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from course_utils import datasets, machine, models, training
-from course_utils.authors.experiments import last_row
+from course_utils.authors.experiments import last_row, recipe_values
 from course_utils.authors.experiments.depth import lowest
 
 WHAT = (
@@ -49,7 +49,5 @@ def experiment(data, pieces):
             runs = [once(configuration, epochs, best, seed) for seed in SEEDS]
             row = {"configuration": configuration, "epochs": epochs, "learning_rate": best}
             rows.append(row | {"runs": runs, "sweep": swept})
-    values = asdict(RECIPE)
-    del values["learning_rate"], values["epochs"]  # each row has its own
     about = {"width": WIDTH, "images": IMAGES, "seeds": SEEDS, "sweep_seed": SWEEP_SEED}
-    return {"recipe_values": values, **about, "rows": rows}
+    return {"recipe_values": recipe_values(RECIPE, "epochs"), **about, "rows": rows}

@@ -5,7 +5,7 @@ of two budgets; then three runs at that rate. All choices are made on validation
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from course_utils import datasets, evaluation, training
 from course_utils.arithmetic import output_size
+from course_utils.authors.experiments import recipe_values
 from course_utils.datasets import Dataset
 
 WHAT = (
@@ -157,6 +158,10 @@ def experiment(data, pieces):
             runs = [run(wiring, pixels, epochs, best, seed) for seed in SEEDS]
             row = {"wiring": wiring, "pixels": pixels, "epochs": epochs, "learning_rate": best, "sweep": swept}
             rows.append(row | {name: [run[name] for run in runs] for name in runs[0]})
-    values = asdict(RECIPE)
-    del values["learning_rate"], values["epochs"]  # each row has its own
-    return {"recipe_values": values, "seeds": SEEDS, "sweep_seed": SWEEP_SEED, "shifts": SHIFTS, "rows": rows}
+    return {
+        "recipe_values": recipe_values(RECIPE, "epochs"),
+        "seeds": SEEDS,
+        "sweep_seed": SWEEP_SEED,
+        "shifts": SHIFTS,
+        "rows": rows,
+    }

@@ -39,11 +39,13 @@ def fit(
     device: str | None = None,
     precision: str | None = None,
     quiet: bool = False,
+    recorded: bool = False,
 ) -> list[dict]:
     """Train `model`, in place, on a split, with a look at another after each epoch. Returns the history.
 
     recipe: for example recipe_for("quick", "mnist", "lenet5"). seed: of order, augmentation and dropout;
-    torch's own generator is left as it was. The history has a dict an epoch: epoch, train_loss (smoothed labels
+    torch's own generator is left as it was. recorded: on CUDA, see `record_kernels`; not for a model that has hooks or
+    whose `forward` does not always do the same. The history has a dict an epoch: epoch, train_loss (smoothed labels
     included) and train_accuracy (both over the augmented batches as they came), validation_loss, validation_accuracy,
     images_per_second (training steps and augmentation, without validation), seconds (with it). The model ends in eval
     mode.
@@ -52,7 +54,7 @@ def fit(
     evaluation.check_kinds(model=(model, nn.Module), train=(train, Data), validation=(validation, Data))
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe is {recipe!r}; expected a Recipe: recipe_for(name, data, model) gives one")
-    run = Run(model, train, validation, recipe, seed, pick_device(device), precision)
+    run = Run(model, train, validation, recipe, seed, pick_device(device), precision, recorded=recorded)
     for _ in run.epochs(quiet=quiet):
         pass
     return run.history
@@ -76,6 +78,7 @@ class Run:
         device: torch.device,
         precision: str | None = None,
         world: World = ALONE,
+        recorded: bool = False,
     ):
         self.recipe, self.seed, self.device, self.world = recipe, check_seed(seed), device, world
         if recipe.batch_size % world.size:
@@ -96,6 +99,8 @@ class Run:
         if isinstance(prepare := getattr(model, "prepare", None), Callable):
             prepare(self.train.first(PREPARED))
         self.optimizer = make_optimizer(model, recipe)
+        if recorded and device.type == "cuda":
+            record_kernels(self.model, self.train.first(recipe.batch_size), self.precision)
         self.network = world.wrap(self.model, device)
         self.average = None if recipe.average == "none" else Average(model)
         self.history: list[dict] = []
@@ -203,6 +208,20 @@ class Run:
             f"the loss is {recent[k].item()} at epoch {done + 1}, batch {i + 1} of {self.train.steps}, "
             f"learning rate {rate:.3g}: {REMEDY}"
         )
+
+
+def record_kernels(model: nn.Module, images: torch.Tensor, precision: str) -> None:
+    """Have CUDA launch the model's kernels of a training step all at once, and not Python one after the other.
+
+    For batches of the size of `images`, in train mode; the results are the same (torch.cuda.make_graphed_callables).
+    With small images a kernel is done before Python has launched the next one.
+    """
+    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}  # moved by the steps that are recorded
+    model.train()
+    with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+        torch.cuda.make_graphed_callables(model, (images,))
+    for name, buffer in model.named_buffers():
+        buffer.copy_(kept[name])
 
 
 def as_tuple(outputs: torch.Tensor | tuple) -> tuple:

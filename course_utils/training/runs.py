@@ -10,6 +10,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from course_utils import machine, models
+from course_utils.datasets.sets import Dataset
 from course_utils.datasets.sources import channels, checksum, data, source
 from course_utils.evaluation import check_kinds, measure
 from course_utils.files import write
@@ -118,7 +119,8 @@ def _start(identity: dict, recipe: Recipe, device: torch.device, world: parallel
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if identity["compile"]:
         model.compile()
-    return Run(model, train, validation, recipe, identity["seed"], device, identity["precision"], world)
+    recorded = world.size == 1 and not identity["compile"] and isinstance(train, Dataset)
+    return Run(model, train, validation, recipe, identity["seed"], device, identity["precision"], world, recorded)
 
 
 def _train(run, identity, folder, stop_after, resume):

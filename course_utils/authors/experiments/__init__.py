@@ -23,6 +23,7 @@ EXPERIMENTS = {
     "lenet5-changes": ("digits", "fashion-mnist"),
     "batchnorm-figure1": ("mnist",),
     "learning-rates": ("cifar10",),
+    "fast-rates": ("cifar10",),
     "alexnet-parts": ("mnist-mini", "cifar10"),
     "first-layers": ("compounds",),
     "deep-stacks": ("digits",),
@@ -119,7 +120,8 @@ class Pieces:
     @property
     def how(self):
         """The arguments of `training.fit` that are the same in all pieces."""
-        return {"device": self.made["device"], "precision": self.made["precision"], "quiet": True}
+        device = self.made["device"]
+        return {"device": device, "precision": self.made["precision"], "quiet": True, "recorded": device == "cuda"}
 
     def expect(self, total):
         """The number of pieces in all, for the bar."""

@@ -11,7 +11,7 @@ import math
 import re
 import shlex
 from collections import defaultdict
-from itertools import chain, pairwise
+from itertools import chain, pairwise, product
 from statistics import mean, median
 
 import pytest
@@ -28,6 +28,7 @@ from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import deleted_blocks as deleted
 from course_utils.authors.experiments import depth, drawn_codes, sawtooth, vgg_depth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
+from course_utils.authors.experiments import fast_rates as fast
 from course_utils.authors.experiments import first_layers as first
 from course_utils.authors.experiments import inception_parts as inception
 from course_utils.authors.experiments import learning_rates as rates
@@ -53,12 +54,20 @@ FLOORS = {
     "small_vgg16-cifar10": 0.91,
     "small_resnet18-cifar10": 0.92,
     "plain20-cifar10": 0.89,
+    "resnet56-cifar10": 0.925,
+    "plain56-cifar10": 0.84,
+    "small_googlenet-cifar10": 0.91,
+    "small_vgg11-cifar10": 0.89,
+    "small_vgg13-cifar10": 0.91,
+    "small_vgg16c-cifar10": 0.90,
+    "small_vgg19-cifar10": 0.90,
 }
 # Fields of a recipe that the runs on MNIST and Fashion-MNIST were made without: they have their defaults there.
 YOUNGER = {"train_on", "optimizer", "schedule", "decay_all", "norm_bias_rate", "clip", "average", "average_decay"}
 YOUNGER |= {"average_every", "fill", "alternate_flip", "cutout", "tta"}
 # Groups of fewer than three seeds: what they cost is hours.
-FEWEST = {f"{model}-cifar10": 1 for model in ("small_googlenet", "plain56", "resnet56")}
+FEWEST = {"small_googlenet-cifar10": 1, "small_vgg16c-cifar10": 1}
+FEWEST |= {f"{model}-cifar10": 2 for model in ("plain56", "resnet56", "small_vgg11", "small_vgg13", "small_vgg19")}
 
 
 def table_of_data():
@@ -248,6 +257,27 @@ def test_learning_rates_on_cifar10():
         assert row["learning_rate"] == float(experiments.best_of(row["sweep"]))
         recipe = training.recipe_for("full", "cifar10", row["model"])
         assert recipe.learning_rate == row["learning_rate"] and recipe.epochs == 2 * rates.EPOCHS
+
+
+def test_rates_and_decays_of_the_fast_recipe():
+    record = RECORDS["fast-rates-cifar10"]
+    assert record["seeds"] == list(fast.SEEDS)
+    pairs = [(row["learning_rate"], row["weight_decay"]) for row in record["rows"]]
+    assert pairs == list(product(fast.RATES, fast.DECAYS))
+    assert {len(row["runs"]) for row in record["rows"]} == {len(fast.SEEDS)}
+    means = [mean(run["stated_accuracy"] for run in row["runs"]) for row in record["rows"]]
+    best = pairs[means.index(max(means))]
+    recipe = training.recipe_for("fast", "cifar10", "fast_cnn")
+    assert tuple(record["best"].values()) == best == (recipe.learning_rate, recipe.weight_decay)
+
+
+def test_a_deeper_plain_network_ends_with_a_higher_training_loss():
+    """He et al. 2016, figure 6, in the recorded runs: every run of the one against every run of the other."""
+    last = {}
+    for name in ("plain20", "plain56", "resnet20", "resnet56"):
+        runs = [record for key, record in RECORDS.items() if key.startswith(f"{name}-cifar10-seed")]
+        last[name] = [record["epochs"][-1]["train_loss"] for record in runs]
+    assert min(last["plain56"]) > 1.5 * max(last["plain20"]) and max(last["resnet56"]) < 0.6 * min(last["resnet20"])
 
 
 def test_depth_alone_makes_training_worse():

@@ -19,6 +19,7 @@ from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import deleted_blocks as deleted
 from course_utils.authors.experiments import depth, drawn_codes, sawtooth, vgg_depth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
+from course_utils.authors.experiments import fast_rates as fast
 from course_utils.authors.experiments import first_layers as first
 from course_utils.authors.experiments import inception_parts as inception
 from course_utils.authors.experiments import learning_rates as rates
@@ -49,9 +50,12 @@ def small(monkeypatch):
     monkeypatch.setattr(rates, "MODELS", ("plain20",))
     monkeypatch.setattr(rates, "RATES", (0.05,))
     monkeypatch.setattr(rates, "EPOCHS", 1)
+    for name, value in {"RATES": (0.1,), "DECAYS": (0.001,), "SEEDS": (0,)}.items():
+        monkeypatch.setattr(fast, name, value)
     monkeypatch.setattr(parts, "ARMS", {"all parts": tuple(parts.PARTS), "no part": ()})
     monkeypatch.setattr(parts, "RATES", (0.03,))
     monkeypatch.setattr(parts, "SEEDS", (0,))
+    monkeypatch.setattr(parts, "SWEEP_SEEDS", {"mnist-mini": (100,)})
     monkeypatch.setattr(parts, "EPOCHS", 1)
     monkeypatch.setattr(parts, "LONGER", 2)
     monkeypatch.setattr(parts, "LONG_ARMS", ("no part",))

@@ -11,6 +11,7 @@ from torch import nn
 
 from course_utils import datasets, evaluation, machine, training
 from course_utils.training import Recipe, Run
+from course_utils.training.loop import record_kernels
 
 # ---- fit and evaluate
 
@@ -303,3 +304,39 @@ def test_divergence_that_shows_in_validation_only(sets, monkeypatch):
     monkeypatch.setattr(evaluation, "measure", lambda logits, labels: {"loss": float("nan"), "accuracy": 0.1})
     with pytest.raises(training.Diverged, match="the validation loss is nan after epoch 1: take a lower learning rate"):
         training.fit(net(), *sets, SHORT, quiet=True)
+
+
+# ---- CUDA: kernels recorded once
+
+
+def test_recording_leaves_the_model_as_it_was(sets, monkeypatch):
+    """The real one runs the model three times, which moves batch norm's averages."""
+    taken = []
+
+    def make_graphed_callables(model, arguments):
+        taken.append((model.training, arguments[0].shape, torch.is_autocast_cache_enabled()))
+        model(*arguments)
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", make_graphed_callables)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    record_kernels(model.eval(), torch.rand(4, 1, 8, 8), "float32")
+    assert taken == [(True, (4, 1, 8, 8), False)] and same(before, model.state_dict())
+
+
+def test_nothing_is_recorded_on_a_cpu(sets, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", None)
+    training.fit(net(), *sets, SHORT, quiet=True, device="cpu", recorded=True)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_recorded_kernels_compute_the_same(sets, precision):
+    histories = []
+    for recorded in (False, True):
+        machine.seed_everything(0)
+        model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Dropout(), nn.LazyLinear(10))
+        model(torch.zeros(2, *sets[0].images.shape[1:]))
+        how = {"device": "cuda", "precision": precision, "recorded": recorded, "quiet": True}
+        histories.append([row["train_loss"] for row in training.fit(model, *sets, SHORT, **how)])
+    assert histories[1] == pytest.approx(histories[0], abs=1e-4)

@@ -1,0 +1,38 @@
+"""On a CUDA device: steps a second with the kernels of a step recorded, and with Python launching each. README.md."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from course_utils import datasets, machine, models, training
+
+IMAGES, BATCH, EPOCHS = 2560, 128, 4
+
+
+def history(name, recorded):
+    """Four short epochs on as many random images of CIFAR-10's size, whose colour gives their class away."""
+    images = torch.randint(256, (IMAGES, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(IMAGES) % 10
+    images[:, 0] = images[:, 0] // 2 + (12 * labels).byte().view(-1, 1, 1)
+    data = datasets.Dataset("random", "train", images, labels, tuple("0123456789"), (0.5,) * 3, (0.25,) * 3)
+    recipe = replace(training.recipe_for("full", "cifar10", name), epochs=EPOCHS, learning_rate=0.05)
+    machine.seed_everything(0)
+    torch.cuda.reset_peak_memory_stats()
+    run = training.Run(
+        models.build(name, 10, 3), data, None, recipe, 0, torch.device("cuda"), "bfloat16", recorded=recorded
+    )
+    return list(run.epochs(quiet=True)), torch.cuda.max_memory_allocated() / 1e9
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("name", ["resnet20", "small_alexnet", "resnet56", "small_googlenet"])
+def test_recorded_kernels(name):
+    (before, memory_before), (after, memory_after) = (history(name, recorded) for recorded in (False, True))
+    speeds = [rows[-1]["images_per_second"] for rows in (before, after)]
+    print(
+        f"\n{name}: {speeds[0]:,.0f} images a second, {speeds[1]:,.0f} with recorded kernels, "
+        f"{speeds[1] / speeds[0]:.1f} times; {memory_before:.2f} and {memory_after:.2f} GB"
+    )
+    assert [row["train_loss"] for row in after] == pytest.approx([row["train_loss"] for row in before], abs=1e-4)
+    assert speeds[1] > 1.5 * speeds[0]

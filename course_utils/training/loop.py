@@ -57,6 +57,8 @@ def fit(
     run = Run(model, train, validation, recipe, seed, pick_device(device), precision, recorded=recorded)
     for _ in run.epochs(quiet=quiet):
         pass
+    if recorded:
+        vars(model).pop("forward", None)  # the recorded kernels: they are for batches of one size only
     return run.history
 
 

@@ -339,4 +339,5 @@ def test_recorded_kernels_compute_the_same(sets, precision):
         model(torch.zeros(2, *sets[0].images.shape[1:]))
         how = {"device": "cuda", "precision": precision, "recorded": recorded, "quiet": True}
         histories.append([row["train_loss"] for row in training.fit(model, *sets, SHORT, **how)])
+        assert model.train()(sets[0].images[:3].float().cuda()).shape == (3, 10)  # another batch size, afterwards
     assert histories[1] == pytest.approx(histories[0], abs=1e-4)

@@ -2,10 +2,12 @@
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from course_utils.figures import svg
 from course_utils.figures.grid import heading, words
 from course_utils.figures.style import COLORS
+from course_utils.figures.training import NOTHING
 
 KINDS = {"plain": COLORS["red"], "residual": COLORS["blue"]}
 GREY = COLORS["grey"]
@@ -23,17 +25,57 @@ def depths(panels, ylabel):
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3.1), squeeze=False)
     for ax, (title, networks) in zip(axes[0], panels.items(), strict=True):
-        for name, runs in networks.items():
-            color, style = _color(name), "--" if "," in name else "-"
-            for place, values in enumerate(runs.values()):
-                ax.plot([place] * len(values), values, "o", color=color, alpha=0.6, markersize=7)
-            means = [np.mean(values) for values in runs.values()]
-            ax.plot(range(len(runs)), means, style, color=color)
-            ax.annotate(name, (len(runs) - 1, means[-1]), (10, 0), textcoords="offset points", va="center")
-        layers = [f"{n} layers" for n in next(iter(networks.values()))]
-        ax.set(title=title, xticks=range(len(layers)), xticklabels=layers, xlim=(-0.35, len(layers) - 0.1))
+        _by_depth(ax, networks)
+        ax.set_title(title)
         ax.set_ylim(0, 1.06 * ax.get_ylim()[1])
     axes[0, 0].set_ylabel(ylabel)
+    return figure
+
+
+def _by_depth(ax, networks):
+    for name, runs in networks.items():
+        color, style = _color(name), "--" if "," in name else "-"
+        for place, values in enumerate(runs.values()):
+            ax.plot([place] * len(values), values, "o", color=color, alpha=0.6, markersize=7)
+        means = [np.mean(values) for values in runs.values()]
+        ax.plot(range(len(runs)), means, style, color=color)
+        ax.annotate(name, (len(runs) - 1, means[-1]), (10, 0), textcoords="offset points", va="center")
+    layers = [f"{n} layers" for n in next(iter(networks.values()))]
+    ax.set(xticks=range(len(layers)), xticklabels=layers, xlim=(-0.35, len(layers) - 0.1))
+
+
+def histories(losses, accuracies=None):
+    """Figure: training loss by epoch, logarithmic, each run a line, named and its last value written at its end.
+
+    losses: network -> epochs of each run; a name is a kind and a number of layers, such as plain 20; the deepest are
+    drawn solid, the others dashed. accuracies: on the test images, in percent, as a panel of `depths`; None: no panel.
+    """
+    panels = 1 if accuracies is None else 2
+    size = 3.6 + 2.6 * panels, 3.6
+    figure, axes = plt.subplots(1, panels, figsize=size, width_ratios=(2.3, 1)[:panels], squeeze=False)
+    ax = axes[0, 0]
+    if not losses:
+        ax.text(0.5, 0.5, NOTHING, ha="center", transform=ax.transAxes)
+        return figure
+    deepest = max(int(name.split()[1]) for name in losses)
+    longest = max(len(values) for runs in losses.values() for values in runs)
+    for name, runs in losses.items():
+        color, style = _color(name), "-" if int(name.split()[1]) == deepest else "--"
+        for values in runs:
+            ax.semilogy(range(1, len(values) + 1), values, style, color=color, linewidth=1.5)
+            ax.plot(len(values), values[-1], "o", color=color, markersize=5)
+        ends = sorted(values[-1] for values in runs)
+        told = f"{name}: " + ", ".join(f"{end:.2f}" for end in ends)
+        place = longest, np.exp(np.mean(np.log(ends)))
+        ax.annotate(told, place, (8, 0), textcoords="offset points", va="center", color=color)
+    ax.set(xlabel="epoch", ylabel="training loss", xlim=(0, 1.5 * longest), xticks=range(0, longest + 1, 10))
+    ax.yaxis.set_major_locator(FixedLocator([0.05, 0.1, 0.2, 0.5, 1, 2]))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.spines["bottom"].set_bounds(0, longest)
+    if accuracies is not None:
+        _by_depth(axes[0, 1], accuracies)
+        axes[0, 1].set_ylabel("test accuracy [%]")
     return figure
 
 

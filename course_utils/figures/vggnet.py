@@ -8,6 +8,7 @@ from course_utils.figures import plots, svg
 from course_utils.figures.convolution import rounded
 from course_utils.figures.grid import heading, words
 from course_utils.figures.style import COLORS
+from course_utils.figures.training import NOTHING
 
 GREY = COLORS["grey"]
 RELUS = {1: COLORS["red"], 3: COLORS["blue"]}  # the colour of an arm, by how many it has in its block
@@ -81,7 +82,12 @@ def configurations(panels):
 
     panels: title -> configuration -> one value a run.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(2.8 * len(panels), 2.9), squeeze=False)
+    panels = {title: runs for title, runs in panels.items() if runs}
+    width, columns = max(7.6, 2.8 * len(panels)), max(1, len(panels))
+    figure, axes = plt.subplots(1, columns, figsize=(width, 2.9), squeeze=False)
+    if not panels:
+        axes[0, 0].text(0.5, 0.5, NOTHING, ha="center", transform=axes[0, 0].transAxes)
+        return figure
     for ax, (title, runs) in zip(axes[0], panels.items(), strict=True):
         for place, values in enumerate(runs.values()):
             ax.plot([place] * len(values), values, "o", color=COLORS["blue"], alpha=0.6, markersize=7)

@@ -26,6 +26,21 @@ def test_depths_draw_each_run_and_the_means():
     assert [line.get_color() for line in figure.axes[0].lines][::3] == [COLORS["red"], COLORS["blue"]]
 
 
+def test_histories_draw_each_run_with_its_last_value_and_the_accuracies_beside_them():
+    losses = {"plain 20": [[2, 0.5], [2, 0.25]], "plain 56": [[2, 1]]}
+    figure = draw.histories(losses, {"plain": {20: [90.0, 92.0], 56: [85.0]}})
+    left, right = figure.axes
+    assert lines(left) == [[2, 0.5], [0.5], [2, 0.25], [0.25], [2, 1], [1]] and left.get_yscale() == "log"
+    assert [line.get_linestyle() for line in left.lines[::2]] == ["--", "--", "-"]  # the deepest is solid
+    assert [text.get_text() for text in left.texts] == ["plain 20: 0.25, 0.50", "plain 56: 1.00"]
+    assert np.isclose(left.texts[0].xy[1], np.sqrt(0.5 * 0.25)) and lines(right) == [[90, 92], [85], [91, 85]]
+    assert len(draw.histories(losses).axes) == 1
+
+
+def test_without_runs_the_histories_say_so():
+    assert [text.get_text() for text in draw.histories({}).axes[0].texts] == [draw.NOTHING]
+
+
 def test_gradients_draw_each_seed():
     figure = draw.gradients({"plain 20": [[8, 4, 1], [9, 3, 1]], "residual 20": [[2, 1]]})
     assert lines(figure.axes[0])[:3] == [[8, 4, 1], [9, 3, 1], [2, 1]]

@@ -42,6 +42,11 @@ def test_whole_draws_three_bars_for_each_layer():
     assert figure.axes[0].lines[0].get_xdata()[0] == 0.5
 
 
+@pytest.mark.parametrize("panels", [{}, {"loss": {}}])
+def test_without_runs_the_configurations_say_so(panels):
+    assert [text.get_text() for text in draw.configurations(panels).axes[0].texts] == [draw.NOTHING]
+
+
 def test_configurations_and_signals_draw_what_came():
     figure = draw.configurations({"loss": {"A": [1.0, 3.0], "B": [4.0]}})
     assert lines(figure.axes[0]) == [[1, 3], [4], [2, 4]]

@@ -6,7 +6,6 @@ from types import UnionType
 from typing import get_args
 
 import torch
-from scipy.stats import binomtest
 from torch import nn
 from torch.nn import functional as F
 
@@ -121,6 +120,8 @@ def interval(accuracy: float, images: int) -> tuple[float, float]:
 
     It speaks of chance in the choice of the test images, not of that in training.
     """
+    from scipy.stats import binomtest  # here, for its import takes as long as that of half of torch
+
     found = binomtest(round(accuracy * images), images).proportion_ci(0.95, method="wilson")
     return float(found.low), float(found.high)
 

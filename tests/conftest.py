@@ -44,8 +44,9 @@ def need(what, found, reason):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """Path of a Chromium for the browser tests."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    """Path of a Chromium for the browser tests; first the one without windows, with which they take a third less."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
     need("browser", path, "no Chromium is on this machine")
     return path
 

@@ -315,8 +315,9 @@ def test_a_chapter_goes_on_where_course_data_is_wrong(mirror, monkeypatch, capsy
     assert said.count("\n") == 1 and "COURSE_DATA" in said
 
 
-def test_pooch_is_not_imported_before_it_fetches():
+def test_pooch_is_not_imported_before_it_fetches_nor_scipy_before_an_interval():
     heavy = "pooch requests sklearn matplotlib torchvision IPython scipy pandas"
-    code = f"import sys, course_utils.datasets; print([m for m in {heavy.split()!r} if m in sys.modules])"
+    code = "import sys, course_utils.datasets, course_utils.training; "
+    code += f"print([m for m in {heavy.split()!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"

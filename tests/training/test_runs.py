@@ -27,7 +27,7 @@ from course_utils.training import checkpoints, loop, records
 def test_the_command_line_refuses_in_one_line(capsys, tmp_path, monkeypatch):
     ordinary = ["lenet5_simple", "--data", "digits", "--out", tmp_path / "run"]
     assert "no model is called 'lenet7'" in refusal(capsys, "lenet7", *ordinary[1:])
-    assert "no recipe is called 'long'" in refusal(capsys, *ordinary, "--recipe", "long")
+    assert "no recipe is called 'longer'" in refusal(capsys, *ordinary, "--recipe", "longer")
     assert "epochs is 0" in refusal(capsys, *ordinary, "--epochs", 0)
     assert "stop_after is 5; expected 1 to 4" in refusal(capsys, *ordinary, "--epochs", 4, "--stop-after", 5)
     assert "stop_after is 0; expected 1 to 4" in refusal(capsys, *ordinary, "--epochs", 4, "--stop-after", 0)

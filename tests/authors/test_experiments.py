@@ -79,7 +79,7 @@ def small(monkeypatch):
     for name, value in {"RATES": {"sgd": (0.1,), "adamw": (0.01,)}, "EPOCHS": (1,), "SEEDS": (0,)}.items():
         monkeypatch.setattr(depth, name, value)
     arms = {name: inception.ARMS[name] for name in ("reduced", "deep, auxiliary")}
-    sweep = {"FIRST": {}, "OTHERS_FIRST": (0.1,), "LADDER": (0.1,), "SWEEP_SEEDS": {1: (100,)}}
+    sweep = {"FIRST": {}, "OTHERS_FIRST": (0.1,), "LADDER": (0.1,), "SWEEP_SEEDS": (100,)}
     for name, value in {**sweep, "ARMS": arms, "EPOCHS": (1,), "SEEDS": (0,)}.items():
         monkeypatch.setattr(inception, name, value)
     for name, value in {"DIVISORS": (10,), "RATES": (0.005,), "EPOCHS": (1,), "SEEDS": (0,)}.items():

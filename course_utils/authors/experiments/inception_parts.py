@@ -29,7 +29,7 @@ FIRST |= {"deep": (0.01, 0.03, 0.1), "deep, auxiliary": (0.01, 0.03, 0.1)}
 OTHERS_FIRST = (0.03, 0.1, 0.3)
 IMAGES = 2000
 SEEDS = (0, 1, 2)
-SWEEP_SEEDS = {2: (100, 101, 102), 6: (100,)}  # by epochs
+SWEEP_SEEDS = (100, 101, 102)
 EPOCHS = (2, 6)
 RECIPE = training.Recipe(epochs=2, batch_size=32)
 
@@ -158,7 +158,7 @@ def experiment(data, pieces):
         for arm in ARMS:
 
             def accuracies(rate, arm=arm, epochs=epochs):
-                rows = (once(arm, epochs, rate, seed) for seed in SWEEP_SEEDS[epochs])
+                rows = (once(arm, epochs, rate, seed) for seed in SWEEP_SEEDS)
                 return [row["validation_accuracy"] or 0.0 for row in rows]
 
             swept = grown(FIRST.get(arm, OTHERS_FIRST), accuracies)

@@ -2,8 +2,8 @@
 
 Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 4.1, made the window smaller
 and the steps shorter at once. Here each is done without the other, too. All that follows the first layer has the same
-sizes. Each network has the rate, out of five, that is best in the mean of three other seeds: one seed alone would choose
-rates at which others fail.
+sizes. Each network has the rate, out of five, that is best in the mean of three other seeds: one seed alone would
+choose rates at which others fail.
 """
 
 import base64

@@ -22,7 +22,7 @@ WHAT = (
 LAYERS = ((11, 4), (7, 2), (7, 4), (11, 2))  # window and stride; the first is AlexNet's, the second Zeiler & Fergus'
 MAPS = 16
 EPOCHS = 4
-RATES = (0.02, 0.03, 0.05, 0.07, 0.1)  # at the peak
+RATES = (0.03, 0.05, 0.07, 0.1, 0.15)  # at the peak
 SEEDS, SWEEP_SEEDS = (0, 1, 2, 3, 4, 5), (100, 101, 102)
 
 

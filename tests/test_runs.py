@@ -437,10 +437,10 @@ def test_inception_parts():
     assert (record["images"], record["seeds"]) == (inception.IMAGES, list(inception.SEEDS))
     rows = {(row["epochs"], row["arm"]): row for row in record["rows"]}
     assert list(rows) == [(epochs, arm) for epochs in inception.EPOCHS for arm in inception.ARMS]
-    for (epochs, arm), row in rows.items():
+    for (_, arm), row in rows.items():
         swept = {float(rate): accuracies for rate, accuracies in row["sweep"].items()}
         assert swept.keys() >= set(inception.FIRST.get(arm, inception.OTHERS_FIRST))
-        assert {len(accuracies) for accuracies in swept.values()} == {len(inception.SWEEP_SEEDS[epochs])}
+        assert {len(accuracies) for accuracies in swept.values()} == {len(inception.SWEEP_SEEDS)}
         assert row["learning_rate"] == inception.best_of(swept) and min(swept) < row["learning_rate"] < max(swept)
         assert len(row["runs"]) == 3
     for epochs in inception.EPOCHS:
@@ -456,18 +456,33 @@ def test_deleted_blocks():
     assert max(plain["accuracy_without"].values()) < 0.2 < min(residual["accuracy_without"].values())
 
 
-@pytest.mark.parametrize("data", [name for name in EXPERIMENTS if name.startswith("alexnet-parts")])
+@pytest.mark.parametrize("data", experiments.EXPERIMENTS["alexnet-parts"])
 def test_alexnet_parts(data):
-    record = RECORDS[data]
-    assert (record["epochs"], record["seeds"]) == (parts.EPOCHS, list(parts.SEEDS))
+    record = RECORDS[f"alexnet-parts-{data}"]
+    seeds = parts.SWEEP_SEEDS[data]
+    assert (record["epochs"], record["seeds"], record["sweep_seeds"]) == (parts.EPOCHS, list(parts.SEEDS), list(seeds))
     assert {row["arm"]: tuple(row["parts"]) for row in record["rows"]} == parts.ARMS
-    longer = record["longer"]["rows"]
-    assert [row["arm"] for row in longer] == list(parts.LONG_ARMS if record["data"] == "mnist-mini" else ())
-    for row in record["rows"] + longer:
-        rates = [float(rate) for rate in row["sweep"]]
-        assert set(parts.RATES) <= set(rates) and rates == sorted(rates)
-        assert row["learning_rate"] == float(experiments.best_of(row["sweep"])) and len(row["runs"]) == 3
-        assert row["learning_rate"] not in (rates[0], rates[-1]), "the grid is wide enough"
+    longer = record["longer"]
+    assert longer["epochs"] == parts.LONGER
+    assert [row["arm"] for row in longer["rows"]] == list(parts.LONG_ARMS if data == "mnist-mini" else ())
+    for row in record["rows"] + longer["rows"]:
+        swept = {float(rate): tried for rate, tried in row["sweep"].items()}
+        assert list(swept) == rates_that_are_tried(swept) and row["learning_rate"] == experiments.best_of(swept)
+        assert row["learning_rate"] not in (min(swept), max(swept)), "the grid is wide enough"
+        for tried in swept.values():
+            assert len(tried["each"]) == len(seeds)
+            assert tried["validation_accuracy"] == pytest.approx(mean(tried["each"]), abs=1e-9)
+        assert len({run["validation_loss"] for run in row["runs"]}) == len(parts.SEEDS)
+
+
+def rates_that_are_tried(swept):
+    """Sorted: the rates of alexnet_parts, and those that follow while the best so far is an end of them."""
+    tried = list(parts.RATES)
+    while (best := experiments.best_of({rate: swept[rate] for rate in tried})) in parts.FURTHER:
+        if parts.FURTHER[best] in tried:
+            break
+        tried.append(parts.FURTHER[best])
+    return sorted(tried)
 
 
 def test_first_layers():
@@ -477,7 +492,9 @@ def test_first_layers():
     for row in record["rows"]:
         swept = {float(rate): sum(values) for rate, values in row["sweep"].items()}
         assert tuple(swept) == first.RATES and row["learning_rate"] == max(swept, key=swept.get)
-        assert row["sweep"][str(row["learning_rate"])] == [run["validation_accuracy"] for run in row["runs"]]
+        assert {len(values) for values in row["sweep"].values()} == {len(first.SWEEP_SEEDS)}
         starts = [first.unpacked(run["before"], row["kernel_size"]) for run in row["runs"]]
         ends = [first.unpacked(run["after"], row["kernel_size"]) for run in row["runs"]]
-        assert len({*map(str, starts)}) == 3 and all((a != b).any() for a, b in zip(starts, ends, strict=True))
+        assert len({*map(str, starts)}) == len(first.SEEDS) and all(
+            (a != b).any() for a, b in zip(starts, ends, strict=True)
+        )

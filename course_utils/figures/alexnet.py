@@ -12,23 +12,54 @@ GREY = COLORS["grey"]
 
 
 def parts(panels):
-    """Figure: accuracies in percent with a part taken out or put in, each run a dot, a panel for each title.
+    """Figure: accuracies in percent with a part taken out or put in, a panel for each title, all on one scale.
 
-    panels: title -> (label of the shaded baseline, {label: one accuracy a run}); the baseline is the first row.
+    panels: title -> (label of the baseline, {label: (one accuracy a run, those of the runs that chose the rate)}).
+    A dot is a run, a circle one of those that chose the rate; the mean is that of the dots; the baseline's range is
+    shaded, and its row comes first.
     """
-    most = max(len(rows) for _, rows in panels.values())
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.0 * len(panels), 0.9 + 0.32 * most), squeeze=False)
-    for ax, (title, (baseline, rows)) in zip(axes[0], panels.items(), strict=True):
-        low, high = (100 * pick(rows[baseline]) for pick in (min, max))
-        ax.axvspan(low, high, color=COLORS["light"], zorder=0)
-        for row, (name, values) in enumerate(rows.items()):
+    figure, axes = _panels(panels, max(len(rows) for _, rows in panels.values()))
+    for ax, (title, (baseline, rows)) in zip(axes, panels.items(), strict=True):
+        every = 100 * np.concatenate(rows[baseline])
+        ax.axvspan(every.min(), every.max(), color=COLORS["light"], zorder=0)
+        for row, (name, (runs, chose)) in enumerate(rows.items()):
             color = GREY if name == baseline else COLORS["blue"]
-            percent = 100 * np.asarray(values)
-            ax.plot(percent, [row] * len(percent), "o", color=color, markersize=6, alpha=0.6)
-            ax.plot([percent.mean()] * 2, [row - 0.3, row + 0.3], color=COLORS["red"], linewidth=3)
-        ax.set(title=title, yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.5, -0.5))
-        ax.set_xlabel("accuracy on images not trained on [%]")
+            for values, filled in ((runs, "full"), (chose, "none")):
+                percent = 100 * np.asarray(values)
+                ax.plot(percent, [row] * len(values), "o", color=color, markersize=6, alpha=0.6, fillstyle=filled)
+            ax.plot([100 * np.mean(runs)] * 2, [row - 0.3, row + 0.3], color=COLORS["red"], linewidth=3)
+        _label(ax, title, rows, "accuracy on images not trained on [%]")
     return figure
+
+
+def losses(panels):
+    """Figure: the loss in training and that on other images, a line between their means, a panel for each title.
+
+    panels: title -> {label: (training loss, validation loss) of each run}.
+    """
+    figure, axes = _panels(panels, max(map(len, panels.values())))
+    for ax, (title, rows) in zip(axes, panels.items(), strict=True):
+        for row, runs in enumerate(rows.values()):
+            ax.plot(np.mean(runs, axis=0), [row, row], color=COLORS["light"], linewidth=5, zorder=0)
+            for values, color in zip(np.transpose(runs), ("orange", "blue"), strict=True):
+                ax.plot(values, [row] * len(values), "o", color=COLORS[color], markersize=6, alpha=0.6)
+        _label(ax, title, rows, "loss")
+    for line, meaning in zip(axes[-1].lines[1:3], ("training images", "images not trained on"), strict=True):
+        line.set_label(meaning)
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def _panels(panels, rows):
+    """A figure with a panel for each title, side by side, on one scale, and its axes."""
+    size = (5.0 * len(panels), 0.9 + 0.32 * rows)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, squeeze=False)
+    return figure, axes[0]
+
+
+def _label(ax, title, rows, measure):
+    """A row for each label, the first on top."""
+    ax.set(title=title, yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.5, -0.5), xlabel=measure)
 
 
 def race(curves, mark):

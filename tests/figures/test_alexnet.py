@@ -18,14 +18,30 @@ def close_figures():
     plt.close("all")
 
 
-def test_parts_have_a_dot_for_each_run_and_shade_the_baseline():
-    rows = {"all": [0.5, 0.6], "without a": [0.7, 0.8]}
-    figure = draw.parts({"one out": ("all", rows), "one in": ("all", {"all": [0.1, 0.2]})})
+def test_parts_have_a_dot_for_each_run_and_shade_all_runs_of_the_baseline():
+    rows = {"all": ([0.5, 0.6], [0.4]), "without a": ([0.7, 0.8], [0.75])}
+    figure = draw.parts({"one out": ("all", rows), "one in": ("all", {"all": ([0.1, 0.2], [0.15])})})
     left, right = figure.axes
-    assert [list(line.get_xdata()) for line in left.lines[::2]] == [pytest.approx([50, 60]), pytest.approx([70, 80])]
-    assert [line.get_xdata()[0] for line in left.lines[1::2]] == pytest.approx([55, 75])  # the means
+    assert [list(line.get_xdata()) for line in left.lines[::3]] == [pytest.approx([50, 60]), pytest.approx([70, 80])]
+    assert [list(line.get_xdata()) for line in left.lines[1::3]] == [pytest.approx([40]), pytest.approx([75])]
+    assert [line.get_fillstyle() for line in left.lines[:2]] == ["full", "none"]
+    assert [line.get_xdata()[0] for line in left.lines[2::3]] == pytest.approx([55, 75])  # the means of the dots
     band = left.patches[0].get_extents().transformed(left.transData.inverted())
-    assert (band.x0, band.x1) == pytest.approx((50, 60)) and len(right.lines) == 2
+    assert (band.x0, band.x1) == pytest.approx((40, 60)) and len(right.lines) == 3
+    assert left.get_xlim() == right.get_xlim()
+
+
+def test_losses_have_a_pair_of_dots_for_each_run():
+    figure = draw.losses({"one out": {"all": [(0.7, 0.6), (0.5, 0.8)], "without a": [(0.1, 0.9), (0.3, 0.7)]}})
+    (ax,) = figure.axes
+    assert [list(line.get_xdata()) for line in ax.lines[:3]] == [pytest.approx([0.6, 0.7]), [0.7, 0.5], [0.6, 0.8]]
+    assert [list(line.get_ydata()) for line in ax.lines[3:]] == [[1, 1]] * 3
+    drawn = {text.get_text(): handle.get_color() for text, handle in zip(*_legend(figure), strict=True)}
+    assert drawn == {"training images": ax.lines[1].get_color(), "images not trained on": ax.lines[2].get_color()}
+
+
+def _legend(figure):
+    return figure.legends[0].get_texts(), figure.legends[0].legend_handles
 
 
 def test_race_draws_each_run_and_the_mark():

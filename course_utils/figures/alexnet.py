@@ -11,14 +11,14 @@ from course_utils.figures.style import COLORS
 GREY = COLORS["grey"]
 
 
-def parts(panels):
-    """Figure: accuracies in percent with a part taken out or put in, a panel for each title, all on one scale.
+def parts(panels, one_scale=True):
+    """Figure: accuracies in percent with a part taken out or put in, a panel for each title.
 
     panels: title -> (label of the baseline, {label: (one accuracy a run, those of the runs that chose the rate)}).
     A dot is a run, a circle one of those that chose the rate; the mean is that of the dots; the baseline's range is
-    shaded, and its row comes first.
+    shaded, and its row comes first. one_scale: the same for all panels; else each has its own.
     """
-    figure, axes = _panels(panels, max(len(rows) for _, rows in panels.values()))
+    figure, axes = _panels(panels, max(len(rows) for _, rows in panels.values()), one_scale)
     for ax, (title, (baseline, rows)) in zip(axes, panels.items(), strict=True):
         every = 100 * np.concatenate(rows[baseline])
         ax.axvspan(every.min(), every.max(), color=COLORS["light"], zorder=0)
@@ -50,10 +50,10 @@ def losses(panels):
     return figure
 
 
-def _panels(panels, rows):
-    """A figure with a panel for each title, side by side, on one scale, and its axes."""
+def _panels(panels, rows, one_scale=True):
+    """A figure with a panel for each title, side by side, and its axes."""
     size = (5.0 * len(panels), 0.9 + 0.32 * rows)
-    figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=one_scale, squeeze=False)
     return figure, axes[0]
 
 
@@ -141,13 +141,14 @@ def filters(rows):
 def measures(results):
     """Figure: a panel for each measure, in it a row for each label, each run a dot.
 
+    No means: where some runs fail, a mean lies where no run is.
+
     results: measure -> label -> values.
     """
     figure, axes = plt.subplots(1, len(results), figsize=(10.4, 2.3), sharey=True, squeeze=False)
     for ax, (measure, rows) in zip(axes[0], results.items(), strict=True):
         for row, values in enumerate(rows.values()):
             ax.plot(values, [row] * len(values), "o", color=COLORS["blue"], markersize=6, alpha=0.6)
-            ax.plot([np.mean(values)] * 2, [row - 0.3, row + 0.3], color=COLORS["red"], linewidth=3)
         ax.set(xlabel=measure, yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.5, -0.5))
         ax.locator_params(axis="x", nbins=4)
         ax.margins(x=0.12)

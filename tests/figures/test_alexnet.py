@@ -29,6 +29,8 @@ def test_parts_have_a_dot_for_each_run_and_shade_all_runs_of_the_baseline():
     band = left.patches[0].get_extents().transformed(left.transData.inverted())
     assert (band.x0, band.x1) == pytest.approx((40, 60)) and len(right.lines) == 3
     assert left.get_xlim() == right.get_xlim()
+    left, right = draw.parts({"a": ("all", rows), "b": ("all", {"all": ([0.1, 0.2], [0.15])})}, one_scale=False).axes
+    assert left.get_xlim()[0] > right.get_xlim()[1]
 
 
 def test_losses_have_a_pair_of_dots_for_each_run():
@@ -79,7 +81,8 @@ def test_filters_are_grey_where_a_weight_is_zero_and_scaled_by_row():
 
 def test_measures_share_their_rows():
     figure = draw.measures({"accuracy": {"a": [1, 2], "b": [3, 5]}, "smoothness": {"a": [0, 1], "b": [1, 1]}})
-    assert [line.get_xdata()[0] for line in figure.axes[0].lines] == [1, 1.5, 3, 4]
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines] == [[1, 2], [3, 5]]
+    assert [list(line.get_ydata()) for line in figure.axes[1].lines] == [[0, 0], [1, 1]]
     assert [ax.get_xlabel() for ax in figure.axes] == ["accuracy", "smoothness"]
 
 

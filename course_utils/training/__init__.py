@@ -1,7 +1,7 @@
 """Training: `fit` for a model of one's own, `train` for one by name, with its record and its checkpoint.
 
-recipes: how to train; loop: the lesson; optimizers and averaging: what it calls; checkpoints: what it takes to go on;
-runs: by name; records: what is kept of them; ensembles: what several know; parallel: several processes.
+recipes: how to train; loop: the lesson; optimizers, averaging and graphs: what it calls; checkpoints: what it takes to
+go on; runs: by name; records: what is kept of them; ensembles: what several know; parallel: several processes.
 """
 
 from course_utils.training.loop import Diverged, Run, fit

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from course_utils import evaluation
 from course_utils.datasets.sources import Data, Source, source
 from course_utils.machine import autocast, check_seed, derived_seed, keep_freed_memory, pick_device, pick_precision
+from course_utils.training import graphs
 from course_utils.training.averaging import Average, keep_of
 from course_utils.training.optimizers import make_optimizer, set_rates
 from course_utils.training.parallel import ALONE, World
@@ -39,26 +40,28 @@ def fit(
     device: str | None = None,
     precision: str | None = None,
     quiet: bool = False,
-    recorded: bool = False,
+    cuda_graph: bool = False,
 ) -> list[dict]:
     """Train `model`, in place, on a split, with a look at another after each epoch. Returns the history.
 
     recipe: for example recipe_for("quick", "mnist", "lenet5"). seed: of order, augmentation and dropout;
-    torch's own generator is left as it was. recorded: on CUDA, see `record_kernels`; not for a model that has hooks or
-    whose `forward` does not always do the same. The history has a dict an epoch: epoch, train_loss (smoothed labels
-    included) and train_accuracy (both over the augmented batches as they came), validation_loss, validation_accuracy,
-    images_per_second (training steps and augmentation, without validation), seconds (with it). The model ends in eval
-    mode.
+    torch's own generator is left as it was. cuda_graph: on CUDA, see `graphs.capture`; not for a model that has
+    hooks or whose `forward` does not always do the same. The history has a dict an epoch: epoch, train_loss (smoothed
+    labels included) and train_accuracy (both over the augmented batches as they came), validation_loss,
+    validation_accuracy, images_per_second (training steps and augmentation, without validation), seconds (with it).
+    The model ends in eval mode.
     Raises ValueError for a recipe or data that make no sense (NaN in images among them), Diverged for a loss of NaN.
     """
     evaluation.check_kinds(model=(model, nn.Module), train=(train, Data), validation=(validation, Data))
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe is {recipe!r}; expected a Recipe: recipe_for(name, data, model) gives one")
-    run = Run(model, train, validation, recipe, seed, pick_device(device), precision, recorded=recorded)
-    for _ in run.epochs(quiet=quiet):
-        pass
-    if recorded:
-        vars(model).pop("forward", None)  # the recorded kernels: they are for batches of one size only
+    run = Run(model, train, validation, recipe, seed, pick_device(device), precision, cuda_graph=cuda_graph)
+    try:
+        for _ in run.epochs(quiet=quiet):
+            pass
+    finally:
+        if run.cuda_graph:
+            graphs.release(model)
     return run.history
 
 
@@ -80,7 +83,7 @@ class Run:
         device: torch.device,
         precision: str | None = None,
         world: World = ALONE,
-        recorded: bool = False,
+        cuda_graph: bool = False,
     ):
         self.recipe, self.seed, self.device, self.world = recipe, check_seed(seed), device, world
         if recipe.batch_size % world.size:
@@ -101,8 +104,9 @@ class Run:
         if isinstance(prepare := getattr(model, "prepare", None), Callable):
             prepare(self.train.first(PREPARED))
         self.optimizer = make_optimizer(model, recipe)
-        if recorded and device.type == "cuda":
-            record_kernels(self.model, self.train.first(recipe.batch_size), self.precision)
+        self.cuda_graph = cuda_graph and device.type == "cuda"
+        if self.cuda_graph:
+            graphs.capture(self.model, self.train.first(recipe.batch_size), self.precision)
         self.network = world.wrap(self.model, device)
         self.average = None if recipe.average == "none" else Average(model)
         self.history: list[dict] = []
@@ -210,22 +214,6 @@ class Run:
             f"the loss is {recent[k].item()} at epoch {done + 1}, batch {i + 1} of {self.train.steps}, "
             f"learning rate {rate:.3g}: {REMEDY}"
         )
-
-
-def record_kernels(model: nn.Module, images: torch.Tensor, precision: str) -> None:
-    """Have CUDA launch the model's kernels of a training step all at once, and not Python one after the other.
-
-    With small images a kernel is done before Python has launched the next one. For batches of the size of `images`, in
-    train mode; the kernels, and so the losses, are the same (torch.cuda.make_graphed_callables).
-    """
-    # The recorded steps are made on a stream of their own. torch warns that this may cost time; it saves two thirds.
-    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
-    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}  # moved by the steps that are recorded
-    model.train()
-    with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
-        torch.cuda.make_graphed_callables(model, (images,))
-    for name, buffer in model.named_buffers():
-        buffer.copy_(kept[name])
 
 
 def as_tuple(outputs: torch.Tensor | tuple) -> tuple:

@@ -88,7 +88,8 @@ FOLDER = "folder"  # images of a user's own, whichever folder they lie in
 
 # For `fast_cnn`. Numbers of Jordan 2024 (arXiv 2404.00498; airbench94), for the mean of the loss over a batch in place
 # of its sum; what differs from there is in the table of models/fast.py. Of rates of 1, 1.5, 2 and 2.5 and decays of
-# 0.0013 and 0.0026 these two were best, trained on 45,000 images, five seeds each (data/runs/fast-rates-cifar10.json).
+# 0.0013 and 0.0026 these two were best, trained on 45,000 images, five seeds each (data/runs/fast-rates-cifar10.json);
+# smaller decays were not tried.
 FAST = Recipe(
     epochs=10,
     batch_size=1000,
@@ -107,10 +108,11 @@ FAST = Recipe(
 )
 # For networks with batch norm, from small_alexnet to resnet56. Of 0.05, 0.1 and 0.2, trained on 45,000 images for half
 # of the epochs, the last was best on the other 5,000 for resnet20, resnet56 and plain20, and 0.1 for plain56
-# (data/runs/learning-rates-cifar10.json). For the others it is not swept.
+# (data/runs/learning-rates-cifar10.json); larger ones were not tried. For the others it is not swept.
 CIFAR10 = Recipe(epochs=30, train_on="all", learning_rate=0.2, shift=4, flip=True, alternate_flip=True, tta="flip")
 # Batches that a GPU likes better, and a rate that grows with them (Goyal et al. 2017, arXiv 1706.02677). Nothing of it
-# is swept. What is hidden and smoothed keeps a network that fits its training images too well from being too sure.
+# is swept, and no run of it is recorded. Smoothed labels (Szegedy et al. 2016, arXiv 1512.00567) and cutout are for
+# networks that overfit.
 LONG = replace(CIFAR10, epochs=100, batch_size=256, learning_rate=0.4)
 SMOOTHED = replace(LONG, label_smoothing=0.1, cutout=8)
 RECIPES = {

@@ -119,8 +119,8 @@ def _start(identity: dict, recipe: Recipe, device: torch.device, world: parallel
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if identity["compile"]:
         model.compile()
-    recorded = world.size == 1 and not identity["compile"] and isinstance(train, Dataset)
-    return Run(model, train, validation, recipe, identity["seed"], device, identity["precision"], world, recorded)
+    cuda_graph = world.size == 1 and not identity["compile"] and isinstance(train, Dataset)
+    return Run(model, train, validation, recipe, identity["seed"], device, identity["precision"], world, cuda_graph)
 
 
 def _train(run, identity, folder, stop_after, resume):

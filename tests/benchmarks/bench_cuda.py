@@ -1,4 +1,4 @@
-"""On a CUDA device: steps a second with the kernels of a step recorded, and with Python launching each. README.md."""
+"""On a CUDA device: images a second with a CUDA graph, and with Python launching each kernel. README.md."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ import torch
 
 from course_utils import datasets, machine, models, training
 
-IMAGES, BATCH, EPOCHS = 2560, 128, 4
+IMAGES, EPOCHS = 2560, 4
 
 
-def history(name, recorded):
+def history(name, cuda_graph):
     """Four short epochs on as many random images of CIFAR-10's size, whose colour gives their class away."""
     images = torch.randint(256, (IMAGES, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(IMAGES) % 10
@@ -19,19 +19,18 @@ def history(name, recorded):
     recipe = replace(training.recipe_for("full", "cifar10", name), epochs=EPOCHS, learning_rate=0.05)
     machine.seed_everything(0)
     torch.cuda.reset_peak_memory_stats()
-    run = training.Run(
-        models.build(name, 10, 3), data, None, recipe, 0, torch.device("cuda"), "bfloat16", recorded=recorded
-    )
+    model, device = models.build(name, 10, 3), torch.device("cuda")
+    run = training.Run(model, data, None, recipe, 0, device, "bfloat16", cuda_graph=cuda_graph)
     return list(run.epochs(quiet=True)), torch.cuda.max_memory_allocated() / 1e9
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("name", ["resnet20", "small_alexnet", "resnet56", "small_googlenet"])
-def test_recorded_kernels(name):
-    (before, memory_before), (after, memory_after) = (history(name, recorded) for recorded in (False, True))
+def test_cuda_graph(name):
+    (before, memory_before), (after, memory_after) = (history(name, cuda_graph) for cuda_graph in (False, True))
     speeds = [rows[-1]["images_per_second"] for rows in (before, after)]
     print(
-        f"\n{name}: {speeds[0]:,.0f} images a second, {speeds[1]:,.0f} with recorded kernels, "
+        f"\n{name}: {speeds[0]:,.0f} images a second, {speeds[1]:,.0f} with a CUDA graph, "
         f"{speeds[1] / speeds[0]:.1f} times; {memory_before:.2f} and {memory_after:.2f} GB"
     )
     assert [row["train_loss"] for row in after] == pytest.approx([row["train_loss"] for row in before], abs=1e-4)

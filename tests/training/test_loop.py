@@ -10,8 +10,7 @@ from runs import REAL_LOAD, SHORT, learned, net, same
 from torch import nn
 
 from course_utils import datasets, evaluation, machine, training
-from course_utils.training import Recipe, Run
-from course_utils.training.loop import record_kernels
+from course_utils.training import Recipe, Run, graphs
 
 # ---- fit and evaluate
 
@@ -306,38 +305,45 @@ def test_divergence_that_shows_in_validation_only(sets, monkeypatch):
         training.fit(net(), *sets, SHORT, quiet=True)
 
 
-# ---- CUDA: kernels recorded once
+# ---- CUDA graphs
 
 
-def test_recording_leaves_the_model_as_it_was(sets, monkeypatch):
+def test_a_graph_is_captured_and_released_and_the_model_is_as_it_was(monkeypatch):
     """The real one runs the model three times, which moves batch norm's averages."""
     taken = []
 
     def make_graphed_callables(model, arguments):
         taken.append((model.training, arguments[0].shape, torch.is_autocast_cache_enabled()))
         model(*arguments)
+        model.forward = None
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", make_graphed_callables)
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    record_kernels(model.eval(), torch.rand(4, 1, 8, 8), "float32")
+    graphs.capture(model.eval(), torch.rand(4, 1, 8, 8), "float32")
     assert taken == [(True, (4, 1, 8, 8), False)] and same(before, model.state_dict())
+    graphs.release(model)
+    assert model(torch.rand(3, 1, 8, 8)).shape == (3, 2, 6, 6)
 
 
-def test_nothing_is_recorded_on_a_cpu(sets, monkeypatch):
+def test_there_is_no_graph_on_a_cpu(sets, monkeypatch):
+    """And a `forward` of the model's own stays."""
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", None)
-    training.fit(net(), *sets, SHORT, quiet=True, device="cpu", recorded=True)
+    model = net()
+    own = model.forward = model.forward
+    training.fit(model, *sets, SHORT, quiet=True, device="cpu", cuda_graph=True)
+    assert model.forward is own
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_recorded_kernels_compute_the_same(sets, precision):
+def test_a_graph_computes_the_same(sets, precision):
     histories = []
-    for recorded in (False, True):
+    for cuda_graph in (False, True):
         machine.seed_everything(0)
         model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Dropout(), nn.LazyLinear(10))
         model(torch.zeros(2, *sets[0].images.shape[1:]))
-        how = {"device": "cuda", "precision": precision, "recorded": recorded, "quiet": True}
+        how = {"device": "cuda", "precision": precision, "cuda_graph": cuda_graph, "quiet": True}
         histories.append([row["train_loss"] for row in training.fit(model, *sets, SHORT, **how)])
         assert model.train()(sets[0].images[:3].float().cuda()).shape == (3, 10)  # another batch size, afterwards
     assert histories[1] == pytest.approx(histories[0], abs=1e-4)

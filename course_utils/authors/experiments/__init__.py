@@ -121,7 +121,7 @@ class Pieces:
     def how(self):
         """The arguments of `training.fit` that are the same in all pieces."""
         device = self.made["device"]
-        return {"device": device, "precision": self.made["precision"], "quiet": True, "recorded": device == "cuda"}
+        return {"device": device, "precision": self.made["precision"], "quiet": True, "cuda_graph": device == "cuda"}
 
     def expect(self, total):
         """The number of pieces in all, for the bar."""

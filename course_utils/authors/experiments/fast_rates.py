@@ -4,6 +4,7 @@ Training is on the training split and the choice is made on the validation split
 """
 
 from dataclasses import replace
+from itertools import product
 
 from course_utils import datasets, evaluation, machine, models, training
 from course_utils.authors.experiments import last_row
@@ -33,15 +34,14 @@ def outcome(rate, decay, seed, data, how):
 def experiment(data, pieces):
     """The fields of the record: for each rate and decay its runs, and which pair is the best."""
     pieces.expect(len(RATES) * len(DECAYS) * len(SEEDS))
+
+    def once(rate, decay, seed):
+        name = f"rate {rate}, decay {decay}, seed {seed}"
+        return pieces.once(name, outcome, rate, decay, seed, data, pieces.how)
+
     rows = []
-    for rate in RATES:
-        for decay in DECAYS:
-            once = {
-                seed: pieces.once(
-                    f"rate {rate}, decay {decay}, seed {seed}", outcome, rate, decay, seed, data, pieces.how
-                )
-                for seed in SEEDS
-            }
-            rows.append({"learning_rate": rate, "weight_decay": decay, "runs": list(once.values())})
+    for rate, decay in product(RATES, DECAYS):
+        runs = [once(rate, decay, seed) for seed in SEEDS]
+        rows.append({"learning_rate": rate, "weight_decay": decay, "runs": runs})
     best = max(rows, key=lambda row: sum(run["stated_accuracy"] for run in row["runs"]))
     return {"seeds": SEEDS, "rows": rows, "best": {name: best[name] for name in ("learning_rate", "weight_decay")}}

@@ -54,20 +54,24 @@ def test_row_of_runs(model):
 
 
 def groups_on_cifar10():
-    """The runs on CIFAR-10, by model."""
-    runs = load_runs("*-cifar10-seed*")
-    return {run["model"]: [other for other in runs if other["model"] == run["model"]] for run in runs}
+    """The runs on CIFAR-10, by model, with its options, and recipe, if that is long."""
+    groups = {}
+    for run in load_runs("*-cifar10-seed*"):
+        options = "".join(f", {option} {value}" for option, value in run["model_options"].items())
+        long = ", long" if run["recipe"] == "long" else ""
+        groups.setdefault(f"`{run['model']}`{options}{long}", []).append(run)
+    return groups
 
 
-@pytest.mark.parametrize(("model", "runs"), groups_on_cifar10().items(), ids=[*groups_on_cifar10()])
-def test_row_of_runs_on_cifar10(model, runs):
+@pytest.mark.parametrize(("name", "runs"), groups_on_cifar10().items(), ids=[*groups_on_cifar10()])
+def test_row_of_runs_on_cifar10(name, runs):
     def cell(key):
         accuracies = [100 * run[key] for run in runs]
         spread = f" ± {statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else ""
         return f"{statistics.mean(accuracies):.2f}{spread} %"
 
     epochs = len(runs[0]["epochs"])
-    row = f"| `{model}` | {epochs} | {len(runs)} | {cell('test_accuracy')} | {cell('stated_accuracy')} |"
+    row = f"| {name} | {epochs} | {len(runs)} | {cell('test_accuracy')} | {cell('stated_accuracy')} |"
     assert row in README
 
 

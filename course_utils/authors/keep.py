@@ -9,7 +9,7 @@ from course_utils.files import write
 from course_utils.models import pretrained
 from course_utils.training.records import RUNS
 
-RECORDED = ("full", "fast")  # recipes
+RECORDED = ("full", "long", "fast")  # recipes
 WITH_LOGITS = ("fast",)  # recipes of whose runs ensembles are made
 WITH_WEIGHTS = ("resnet20", "plain20", "small_alexnet")  # of seed 0
 
@@ -20,15 +20,17 @@ def keep(folder: Path) -> list[Path]:
         text = (folder / "run.json").read_text(encoding="utf-8")
         record = json.loads(text)
         model, data, seed, recipe = (record[key] for key in ("model", "data", "seed", "recipe"))
-        name, finished = f"{model}-{data}-seed{seed}", "test_accuracy" in record
+        options = [f"{option}{value}" for option, value in record["model_options"].items()]
+        marks = [*options, *(["long"] if recipe == "long" else [])]  # the others have models of their own
+        name, finished = "-".join([model, *marks, data, f"seed{seed}"]), "test_accuracy" in record
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{folder} holds no run: {error}") from None
     if not finished:
         raise ValueError(f"the run in {folder} is not at its end")
     if recipe not in RECORDED or Path(name).name != name:
-        raise ValueError(f"{name} by the recipe {recipe!r} is not kept; expected {' or '.join(RECORDED)}")
+        raise ValueError(f"{name} by the recipe {recipe!r} is not kept; expected {', '.join(RECORDED)}")
     files = []
-    if (recipe, data, seed) == ("full", "cifar10", 0) and model in WITH_WEIGHTS:
+    if (recipe, data, seed) == ("full", "cifar10", 0) and model in WITH_WEIGHTS and not options:
         weights = safetensors.torch.load_file(folder / "model.safetensors")
         files.append(pretrained.keep(model, weights, record["model_options"]))
     if recipe in WITH_LOGITS:

@@ -50,9 +50,17 @@ def test_outputs_of_the_fast_recipe(places):
     assert kept(places, model="fast_cnn", recipe="fast", seed=2) == files
 
 
+def test_options_and_the_long_recipe_are_part_of_the_name(places):
+    assert kept(places, recipe="long") == ["runs/resnet20-long-cifar10-seed0.json"]
+    places = places / "other"
+    places.mkdir()
+    files = [path.name for path in keep.keep(finished(places / "run", model_options={"shortcut": "B"}))]
+    assert files == ["resnet20-shortcutB-cifar10-seed0.json"]  # nor are its weights those of the name
+
+
 @pytest.mark.parametrize("changes", [{"recipe": "quick"}, {"data": "folder:/tmp/x"}, {"model": "x/../../evil"}])
 def test_what_is_not_to_be_kept(places, changes):
-    with pytest.raises(ValueError, match="is not kept; expected full or fast"):
+    with pytest.raises(ValueError, match="is not kept; expected full, long, fast"):
         kept(places, **changes)
     assert not (places / "runs").exists()
 

@@ -80,6 +80,12 @@ def test_seconds_of_runs():
     assert "took one to two minutes" in README and all(60 <= s <= 120 for s in seconds)
 
 
+def test_minutes_of_the_long_recipe():
+    minutes = [round(run["seconds"] / 60) for run in load_runs("*-long-cifar10-seed*")]
+    assert len(minutes) == 5 and "Its five recorded runs" in README
+    assert f"took {min(minutes)} to {max(minutes)} minutes each" in README
+
+
 def test_links_lead_somewhere():
     links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
     assert links and [link for link in links if not (ROOT / link).exists()] == []

@@ -61,12 +61,18 @@ FLOORS = {
     "small_vgg13-cifar10": 0.91,
     "small_vgg16c-cifar10": 0.90,
     "small_vgg19-cifar10": 0.90,
+    "resnet20-long-cifar10": 0.92,
+    "resnet56-long-cifar10": 0.935,
+    "small_vgg16-width64-long-cifar10": 0.94,
+    "small_googlenet-width1.0-long-cifar10": 0.945,
+    "small_resnet18-width64-long-cifar10": 0.95,
 }
 # Fields of a recipe that the runs on MNIST and Fashion-MNIST were made without: they have their defaults there.
 YOUNGER = {"train_on", "optimizer", "schedule", "decay_all", "norm_bias_rate", "clip", "average", "average_decay"}
 YOUNGER |= {"average_every", "fill", "alternate_flip", "cutout", "tta"}
 # Groups of fewer than three seeds: what they cost is hours.
 FEWEST = {"small_googlenet-cifar10": 1, "small_vgg16c-cifar10": 1}
+FEWEST |= {name: 1 for name in FLOORS if "-long-" in name}
 FEWEST |= {f"{model}-cifar10": 2 for model in ("plain56", "resnet56", "small_vgg11", "small_vgg13", "small_vgg19")}
 
 

@@ -26,7 +26,7 @@ from course_utils.authors.experiments import alexnet_parts as parts
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
 from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import deleted_blocks as deleted
-from course_utils.authors.experiments import depth, drawn_codes, sawtooth, vgg_depth, wirings
+from course_utils.authors.experiments import depth, drawn_codes, sawtooth, sweeps, vgg_depth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
 from course_utils.authors.experiments import fast_rates as fast
 from course_utils.authors.experiments import first_layers as first
@@ -260,7 +260,7 @@ def test_learning_rates_on_cifar10():
     assert [row["model"] for row in record["rows"]] == list(rates.MODELS)
     for row in record["rows"]:
         assert [float(rate) for rate in row["sweep"]] == list(rates.RATES)
-        assert row["learning_rate"] == float(experiments.best_of(row["sweep"]))
+        assert row["learning_rate"] == float(sweeps.best_of(row["sweep"], sweeps.accuracy))
         recipe = training.recipe_for("full", "cifar10", row["model"])
         assert recipe.learning_rate == row["learning_rate"] and recipe.epochs == 2 * rates.EPOCHS
 
@@ -388,7 +388,8 @@ def test_depth_on_digits():
     for row in record["rows"]:
         rates = [float(rate) for rate in row["sweep"]]
         assert tuple(rates) == depth.RATES[depth.KINDS[row["kind"]][1]]
-        assert row["learning_rate"] == float(depth.lowest(row["sweep"])) and row["learning_rate"] not in rates[::3]
+        best = float(sweeps.best_of(row["sweep"], sweeps.low_loss))
+        assert row["learning_rate"] == best and best not in rates[::3]
         loss[row["kind"], row["layers"], row["epochs"]] = [run["train_loss"] for run in row["runs"]]
     assert list(loss) == [(kind, 6 * n + 2, e) for e in depth.EPOCHS for kind in depth.KINDS for n in depth.BLOCKS]
     for epochs in depth.EPOCHS:
@@ -419,7 +420,8 @@ def test_stacks_on_digits():
     for row in rows.values():
         rates = [float(rate) for rate in row["sweep"]]
         assert tuple(rates) == windows.RATES and len(row["runs"]) == 3
-        assert row["learning_rate"] == float(depth.lowest(row["sweep"])) and row["learning_rate"] not in rates[::3]
+        best = float(sweeps.best_of(row["sweep"], sweeps.low_loss))
+        assert row["learning_rate"] == best and best not in rates[::3]
     for epochs in windows.EPOCHS:
         loss = {arm: [run["train_loss"] for run in rows[epochs, arm]["runs"]] for arm in windows.ARMS}
         linear = loss.pop("three 3 × 3, linear")
@@ -435,7 +437,8 @@ def test_depth_of_vgg_on_digits():
     for row in record["rows"]:
         rates = [float(rate) for rate in row["sweep"]]
         assert tuple(rates) == vgg_depth.RATES and len(row["runs"]) == 3
-        assert row["learning_rate"] == float(depth.lowest(row["sweep"])) and rates[0] < row["learning_rate"] < rates[-1]
+        best = float(sweeps.best_of(row["sweep"], sweeps.low_loss))
+        assert row["learning_rate"] == best and rates[0] < best < rates[-1]
 
 
 def test_inception_parts():
@@ -447,7 +450,7 @@ def test_inception_parts():
         swept = {float(rate): accuracies for rate, accuracies in row["sweep"].items()}
         assert swept.keys() >= set(inception.FIRST.get(arm, inception.OTHERS_FIRST))
         assert {len(accuracies) for accuracies in swept.values()} == {len(inception.SWEEP_SEEDS)}
-        assert row["learning_rate"] == inception.best_of(swept) and min(swept) < row["learning_rate"] < max(swept)
+        assert row["learning_rate"] == sweeps.best_of(swept) and min(swept) < row["learning_rate"] < max(swept)
         assert len(row["runs"]) == 3
     for epochs in inception.EPOCHS:
         means = {arm: mean(run["validation_accuracy"] for run in rows[epochs, arm]["runs"]) for arm in inception.ARMS}
@@ -473,22 +476,13 @@ def test_alexnet_parts(data):
     assert [row["arm"] for row in longer["rows"]] == list(parts.LONG_ARMS if data == "mnist-mini" else ())
     for row in record["rows"] + longer["rows"]:
         swept = {float(rate): tried for rate, tried in row["sweep"].items()}
-        assert list(swept) == rates_that_are_tried(swept) and row["learning_rate"] == experiments.best_of(swept)
+        best, again = sweeps.sweep(swept.__getitem__, parts.RATES, sweeps.accuracy, parts.LADDER)
+        assert list(swept) == list(again) and row["learning_rate"] == best
         assert row["learning_rate"] not in (min(swept), max(swept)), "the grid is wide enough"
         for tried in swept.values():
             assert len(tried["each"]) == len(seeds)
             assert tried["validation_accuracy"] == pytest.approx(mean(tried["each"]), abs=1e-9)
         assert len({run["validation_loss"] for run in row["runs"]}) == len(parts.SEEDS)
-
-
-def rates_that_are_tried(swept):
-    """Sorted: the rates of alexnet_parts, and those that follow while the best so far is an end of them."""
-    tried = list(parts.RATES)
-    while (best := experiments.best_of({rate: swept[rate] for rate in tried})) in parts.FURTHER:
-        if parts.FURTHER[best] in tried:
-            break
-        tried.append(parts.FURTHER[best])
-    return sorted(tried)
 
 
 def test_first_layers():

@@ -17,7 +17,7 @@ from course_utils.authors.experiments import alexnet_parts as parts
 from course_utils.authors.experiments import batchnorm_figure1 as batchnorm
 from course_utils.authors.experiments import deep_stacks as stacks
 from course_utils.authors.experiments import deleted_blocks as deleted
-from course_utils.authors.experiments import depth, drawn_codes, sawtooth, vgg_depth, wirings
+from course_utils.authors.experiments import depth, drawn_codes, sawtooth, sweeps, vgg_depth, wirings
 from course_utils.authors.experiments import dropout_gain as gain
 from course_utils.authors.experiments import fast_rates as fast
 from course_utils.authors.experiments import first_layers as first
@@ -531,8 +531,9 @@ def test_a_fifth_of_the_labels_is_drawn_anew_and_images_stay():
     [(0.1, [0.03, 0.1, 0.3]), (0.01, [0.003, 0.01, 0.03, 0.1, 0.3]), (20, [0.03, 0.1, 0.3, 1.0, 3.0, 10.0])],
 )
 def test_a_sweep_of_inception_parts_grows_until_its_best_is_inside(best, found):
-    swept = inception.grown((0.03, 0.1, 0.3), lambda rate: [-abs(rate - best), -abs(rate - best) - 1])
-    assert list(swept) == found and inception.best_of(swept) == min(best, 10.0)
+    tried = {rate: [-abs(rate - best), -abs(rate - best) - 1] for rate in inception.LADDER}
+    chosen, swept = sweeps.sweep(tried.get, (0.03, 0.1, 0.3), ladder=inception.LADDER)
+    assert list(swept) == found and chosen == min(best, 10.0)
 
 
 def test_inception_parts_of_one_scale_cost_as_much():

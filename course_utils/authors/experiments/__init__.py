@@ -3,13 +3,12 @@
     python -m course_utils.authors.experiments lenet5-changes --data fashion-mnist
 
 writes data/runs/lenet5-changes-fashion-mnist.json. One file an experiment; each has WHAT, one sentence, and
-`experiment(data, pieces)`, which returns the fields of the record that are its own.
+`experiment(data, pieces)`, which returns the fields of the record that are its own. `sweeps` has what they do alike.
 """
 
 import json
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -72,28 +71,6 @@ def run(name, data=None, out=None, device="cpu"):
     return path
 
 
-def last_row(net, train, validation, recipe, seed, how):
-    """What a training run comes to: losses and accuracies of its last epoch, all None where the loss became NaN."""
-    from course_utils import training
-
-    try:
-        last = training.fit(net, train, validation, recipe, seed=seed, **how)[-1]
-    except training.Diverged:
-        last = {}
-    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-    return {name: last.get(name) for name in names}
-
-
-def recipe_values(recipe, *own):
-    """The fields of a recipe for a record, but for the learning rate and the others that each row has of its own."""
-    return {name: value for name, value in asdict(recipe).items() if name not in ("learning_rate", *own)}
-
-
-def best_of(swept):
-    """The learning rate with the highest validation accuracy, of {rate: last_row}; of a tie, the first."""
-    return max(swept, key=lambda rate: swept[rate]["validation_accuracy"] or 0)
-
-
 def module_of(name):
     """The module of an experiment."""
     return import_module(f"{__name__}.{name.replace('-', '_')}")
@@ -138,6 +115,10 @@ class Pieces:
             self._write()
             self.bar.update()
         return self.done[name]
+
+    def run_of(self, title, compute):
+        """A function of rate and seed: what `compute(rate, seed)` returns, as the piece "<title> rate 0.1, seed 0"."""
+        return lambda rate, seed: self.once(f"{title} rate {rate}, seed {seed}", compute, rate, seed)
 
     def _write(self):
         files.write(self.path, json.dumps({"made": self.made, "seconds": self.seconds, "done": self.done}))

@@ -6,9 +6,10 @@ more; then three runs at that rate. The test split is not looked at.
 """
 
 from dataclasses import replace
+from functools import partial
 
 from course_utils import datasets, machine, models, training
-from course_utils.authors.experiments import best_of, last_row
+from course_utils.authors.experiments.sweeps import accuracies, accuracy, last_row, sweep
 
 WHAT = (
     "AlexNet's parts taken out one at a time, and put in one at a time: losses and accuracies after the last epoch, "
@@ -19,7 +20,7 @@ EPOCHS = 10
 # On digits these arms are trained three times as long, too: what is then left of their difference?
 LONGER, LONG_ARMS = 30, ("all parts", "no part")
 RATES = (0.01, 0.03, 0.1)  # at the peak
-FURTHER = {0.01: 0.003, 0.003: 0.001, 0.1: 0.3, 0.3: 1.0}  # what is tried as well where the first is the best so far
+LADDER = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # the next one is tried as well where the best so far is an end
 IMAGES, HELD = 1000, 2000  # of mnist-mini: the first for training, the last to look at
 SEEDS = (0, 1, 2)
 # With a thousand images, which rate comes out best in one run is mostly chance.
@@ -73,11 +74,6 @@ def outcome(arm, rate, seed, epochs, data, how):
     return last_row(net, train, held, recipe, seed, how)
 
 
-def named(arm, epochs, rate, seed):
-    """The name of one run."""
-    return f"{arm}: {epochs} epochs, rate {rate}, seed {seed}"
-
-
 def experiment(data, pieces):
     """The fields of the record: for each arm its sweep, its best rate, and the runs at that rate; some arms longer."""
     longer = LONG_ARMS if data == "mnist-mini" else ()
@@ -85,19 +81,16 @@ def experiment(data, pieces):
     pieces.expect((len(ARMS) + len(longer)) * (len(RATES) * len(sweep_seeds) + len(SEEDS)))
 
     def row(arm, epochs):
-        def once(rate, seed):
-            return pieces.once(named(arm, epochs, rate, seed), outcome, arm, rate, seed, epochs, data, pieces.how)
+        fit = partial(outcome, arm, epochs=epochs, data=data, how=pieces.how)
+        run = pieces.run_of(f"{arm}: {epochs} epochs,", fit)
 
         def tried(rate):
-            each = [once(rate, seed)["validation_accuracy"] or 0 for seed in sweep_seeds]
+            each = accuracies(run, sweep_seeds, rate)
             return {"validation_accuracy": sum(each) / len(each), "each": each}
 
-        swept = {rate: tried(rate) for rate in RATES}
-        while (best := best_of(swept)) in FURTHER and FURTHER[best] not in swept:
-            swept[FURTHER[best]] = tried(FURTHER[best])
-        runs = [once(best, seed) for seed in SEEDS]
-        found = {"arm": arm, "parts": ARMS[arm], "learning_rate": best, "runs": runs}
-        return found | {"sweep": dict(sorted(swept.items()))}
+        best, swept = sweep(tried, RATES, accuracy, LADDER)
+        runs = [run(best, seed) for seed in SEEDS]
+        return {"arm": arm, "parts": ARMS[arm], "learning_rate": best, "runs": runs, "sweep": swept}
 
     rows = [row(arm, EPOCHS) for arm in ARMS]
     more = {"epochs": LONGER, "rows": [row(arm, LONGER) for arm in longer]}

@@ -6,7 +6,6 @@ which are compared after 2,000 steps on validation data. The test split is only 
 """
 
 from itertools import pairwise
-from statistics import mean
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 from tqdm.auto import trange
 
 from course_utils import datasets
+from course_utils.authors.experiments.sweeps import best_of
 
 WHAT = (
     "after Ioffe & Szegedy 2015, figure 1: three layers of 100 sigmoids; test accuracy of three seeds, and the 15th, "
@@ -140,7 +140,7 @@ def experiment(data, pieces):
     marks = sorted(set(np.geomspace(min(10, STEPS), STEPS, MARKS).round().astype(int).tolist()))
     pieces.expect(3 * len(NETWORKS))
     swept = {name: pieces.once(f"{name}: sweep", sweep, name, train, validation) for name in NETWORKS}
-    best = {name: max(RATES, key=lambda rate: mean(swept[name][f"{rate:g}"])) for name in NETWORKS}
+    best = {name: float(best_of(by_rate)) for name, by_rate in swept.items()}
     rows = []
     for kind, rates in (("the best of the sweep", best), ("the same", dict.fromkeys(NETWORKS, SAME))):
         for name, (_, deviation) in NETWORKS.items():

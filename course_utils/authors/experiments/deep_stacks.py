@@ -4,12 +4,11 @@ Each nonlinearity at a scale of the weights, the weights having the standard dev
 learning rates; plain gradient descent on batches of 32. Rates are compared on validation images, as are the stacks.
 """
 
-from statistics import mean
-
 import torch
 from torch.nn import functional as F
 
 from course_utils import datasets
+from course_utils.authors.experiments.sweeps import best_of
 
 WHAT = (
     "30 layers of 64 units on the digits' 8 x 8 pixels: validation accuracy of five seeds at six learning rates, "
@@ -84,6 +83,6 @@ def experiment(data, pieces):
     rows = []
     for name, (_, scale) in STACKS.items():
         found = pieces.once(name, accuracies, name, data)
-        best = {steps: float(max(by_rate, key=lambda rate: mean(by_rate[rate]))) for steps, by_rate in found.items()}
+        best = {steps: float(best_of(by_rate)) for steps, by_rate in found.items()}
         rows.append({"stack": name, "scale": scale, "learning_rate": best, "validation_accuracy": found})
     return {"layers": LAYERS, "width": WIDTH, "batch_size": BATCH, "seeds": SEEDS, "rows": rows}

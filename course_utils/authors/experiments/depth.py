@@ -6,11 +6,13 @@ another seed; then three runs at that rate, and all of it once more with three t
 """
 
 from dataclasses import replace
+from functools import partial
+from itertools import product
 
 from torch import nn
 
-from course_utils import datasets, machine, training
-from course_utils.authors.experiments import last_row, recipe_values
+from course_utils import training
+from course_utils.authors.experiments.sweeps import fit_some, low_loss, recipe_values, sweep
 from course_utils.models.resnet import ResNet
 
 WHAT = (
@@ -33,37 +35,16 @@ def network(blocks, shortcut):
     return ResNet("small", 28, stem, plan, 10, shortcut)
 
 
-def outcome(blocks, shortcut, recipe, seed, data, how):
-    """What that network comes to."""
-    train, validation = (datasets.load(data, split) for split in ("train", "validation"))
-    some = replace(train, images=train.images[:IMAGES], labels=train.labels[:IMAGES])
-    machine.seed_everything(seed)
-    return last_row(network(blocks, shortcut), some, validation, recipe, seed, how)
-
-
-def lowest(swept):
-    """The learning rate with the lowest training loss, of {rate: last_row}; of a tie, the first."""
-    return min(swept, key=lambda rate: float("inf") if (loss := swept[rate]["train_loss"]) is None else loss)
-
-
 def experiment(data, pieces):
     """The fields of the record: for each network and number of epochs its sweep, its best rate, the runs at it."""
     pieces.expect(len(KINDS) * len(BLOCKS) * len(EPOCHS) * (len(RATES["sgd"]) + len(SEEDS)))
-
-    def once(kind, blocks, epochs, rate, seed):
-        name = f"{kind}, {blocks} blocks: {epochs} epochs, rate {rate}, seed {seed}"
-        shortcut, optimizer = KINDS[kind]
-        recipe = replace(RECIPE, epochs=epochs, learning_rate=rate, optimizer=optimizer)
-        return pieces.once(name, outcome, blocks, shortcut, recipe, seed, data, pieces.how)
-
     rows = []
-    for epochs in EPOCHS:
-        for kind, (_, optimizer) in KINDS.items():
-            for blocks in BLOCKS:
-                swept = {rate: once(kind, blocks, epochs, rate, SWEEP_SEED) for rate in RATES[optimizer]}
-                best = lowest(swept)
-                runs = [once(kind, blocks, epochs, best, seed) for seed in SEEDS]
-                row = {"kind": kind, "layers": 6 * blocks + 2, "epochs": epochs, "learning_rate": best}
-                rows.append(row | {"runs": runs, "sweep": swept})
-    values = recipe_values(RECIPE, "epochs", "optimizer")
-    return {"recipe_values": values, "images": IMAGES, "seeds": SEEDS, "sweep_seed": SWEEP_SEED, "rows": rows}
+    for epochs, (kind, (shortcut, optimizer)), blocks in product(EPOCHS, KINDS.items(), BLOCKS):
+        recipe = replace(RECIPE, epochs=epochs, optimizer=optimizer)
+        fit = partial(fit_some, partial(network, blocks, shortcut), IMAGES, data, recipe, pieces.how)
+        run = pieces.run_of(f"{kind}, {blocks} blocks: {epochs} epochs,", fit)
+        best, swept = sweep(partial(run, seed=SWEEP_SEED), RATES[optimizer], low_loss)
+        row = {"kind": kind, "layers": 6 * blocks + 2, "epochs": epochs, "learning_rate": best}
+        rows.append(row | {"runs": [run(best, seed) for seed in SEEDS], "sweep": swept})
+    about = {"images": IMAGES, "seeds": SEEDS, "sweep_seed": SWEEP_SEED}
+    return {"recipe_values": recipe_values(RECIPE, "epochs", "optimizer"), **about, "rows": rows}

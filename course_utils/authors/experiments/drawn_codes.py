@@ -5,10 +5,14 @@ each of two budgets; then three runs at that rate. The test split is not looked 
 """
 
 from dataclasses import replace
+from functools import partial
+from itertools import product
+from operator import itemgetter
 
 import torch
 
 from course_utils import datasets, machine, models, training
+from course_utils.authors.experiments.sweeps import sweep
 from course_utils.datasets.batches import Batches
 from course_utils.inspection import stage_states
 
@@ -62,15 +66,14 @@ def experiment(data, pieces):
     """The fields of the record: a row for each divisor and budget."""
     pieces.expect(len(EPOCHS) * len(DIVISORS) * (len(RATES) + len(SEEDS)))
 
-    def run(divisor, epochs, rate, seed):
+    def once(divisor, epochs, rate, seed):
         name = f"divided by {divisor}: {epochs} epochs, rate {rate} times that, seed {seed}"
         return pieces.once(name, outcome, divisor, rate, seed, epochs, data)
 
     rows = []
-    for epochs in EPOCHS:
-        for divisor in DIVISORS:
-            swept = {rate: run(divisor, epochs, rate, SWEEP_SEED) for rate in RATES}
-            best = max(RATES, key=lambda rate: swept[rate]["accuracy"])
-            runs = [run(divisor, epochs, best, seed) for seed in SEEDS]
-            rows.append({"divisor": divisor, "epochs": epochs, "rate": best, "runs": runs, "sweep": swept})
+    for epochs, divisor in product(EPOCHS, DIVISORS):
+        run = partial(once, divisor, epochs)
+        best, swept = sweep(partial(run, seed=SWEEP_SEED), RATES, itemgetter("accuracy"))
+        runs = [run(best, seed) for seed in SEEDS]
+        rows.append({"divisor": divisor, "epochs": epochs, "rate": best, "runs": runs, "sweep": swept})
     return {"seeds": SEEDS, "sweep_seed": SWEEP_SEED, "rows": rows}

@@ -5,12 +5,12 @@ accuracy is that of the same networks. A seed has the same images, labels and in
 """
 
 from itertools import pairwise
-from statistics import mean
 
 import torch
 from torch.nn import functional as F
 
 from course_utils import datasets
+from course_utils.authors.experiments.sweeps import best_of
 
 WHAT = (
     "dropout in a network 784-128-128-10 trained on 500 images: test accuracy of three seeds at the learning rate that "
@@ -101,7 +101,7 @@ def experiment(data, pieces):
         for labels, p, masks in ROWS:
             name = f"{steps} steps, labels {labels}, p {p:g}, a mask for each {masks}"
             found = pieces.once(name, outcome, labels, p, masks, steps, data)
-            best = max(found["validation"], key=lambda rate: mean(found["validation"][rate]))  # of a tie, the lowest
+            best = best_of(found["validation"])
             row = {"steps": steps, "labels": labels, "p": p, "mask_for_each": masks, "learning_rate": float(best)}
             chosen = {f"{split}_accuracy": found[split][best] for split in ("train", "test")}
             rows.append(row | chosen | {"sweep": found["validation"]})

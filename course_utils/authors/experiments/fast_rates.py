@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 from course_utils import datasets, evaluation, machine, models, training
-from course_utils.authors.experiments import last_row
+from course_utils.authors.experiments.sweeps import last_row
 
 WHAT = (
     "fast_cnn by the fast recipe, trained on the training split, at several learning rates and weight decays: losses "

@@ -7,11 +7,13 @@ choose rates at which others fail.
 """
 
 import base64
+from functools import partial
 
 import torch
 from torch import nn
 
 from course_utils import datasets, machine, training
+from course_utils.authors.experiments.sweeps import accuracies, last_row, sweep
 from course_utils.models.initialization import he_normal
 
 WHAT = (
@@ -66,30 +68,23 @@ def outcome(kernel_size, stride, rate, seed, data, how):
     train, validation = (datasets.load(data, split) for split in ("train", "validation"))
     machine.seed_everything(seed)
     net = network(kernel_size, stride, len(train.classes))
-    found = {"before": packed(net[0].weight)}
+    before = packed(net[0].weight)
     recipe = training.Recipe(epochs=EPOCHS, batch_size=32, learning_rate=rate, clip=1.0)
-    try:
-        last = training.fit(net, train, validation, recipe, seed=seed, **how)[-1]
-    except training.Diverged:
-        return found | {"train_loss": None, "validation_accuracy": None, "silent": None, "after": None}
-    found |= {name: last[name] for name in ("train_loss", "validation_accuracy")}
+    row = last_row(net, train, validation, recipe, seed, how)
+    found = {"before": before} | {name: row[name] for name in ("train_loss", "validation_accuracy")}
+    if row["train_loss"] is None:
+        return found | {"silent": None, "after": None}
     return found | {"silent": silent(net, validation.images, train), "after": packed(net[0].weight)}
 
 
 def experiment(data, pieces):
     """The fields of the record: for each first layer accuracies at all rates, its best rate, and the runs at it."""
     pieces.expect(len(LAYERS) * (len(RATES) * len(SWEEP_SEEDS) + len(SEEDS)))
-
-    def once(kernel_size, stride, rate, seed):
-        name = f"{kernel_size} x {kernel_size}, stride {stride}: rate {rate}, seed {seed}"
-        return pieces.once(name, outcome, kernel_size, stride, rate, seed, data, pieces.how)
-
     rows = []
     for kernel_size, stride in LAYERS:
-        made = {rate: [once(kernel_size, stride, rate, seed) for seed in SWEEP_SEEDS] for rate in RATES}
-        swept = {rate: [run["validation_accuracy"] or 0 for run in runs] for rate, runs in made.items()}
-        best = max(swept, key=lambda rate: sum(swept[rate]))
+        fit = partial(outcome, kernel_size, stride, data=data, how=pieces.how)
+        run = pieces.run_of(f"{kernel_size} x {kernel_size}, stride {stride}:", fit)
+        best, swept = sweep(partial(accuracies, run, SWEEP_SEEDS), RATES, sum)
         row = {"kernel_size": kernel_size, "stride": stride, "learning_rate": best}
-        runs = [once(kernel_size, stride, best, seed) for seed in SEEDS]
-        rows.append(row | {"sweep": swept, "runs": runs})
+        rows.append(row | {"sweep": swept, "runs": [run(best, seed) for seed in SEEDS]})
     return {"epochs": EPOCHS, "seeds": SEEDS, "sweep_seeds": SWEEP_SEEDS, "rows": rows}

@@ -7,13 +7,14 @@ for it on validation data, found with other seeds, at each of two budgets; then 
 
 from collections import OrderedDict
 from dataclasses import replace
-from statistics import mean
+from functools import partial
+from itertools import product
 
 import torch
 from torch import nn
 
-from course_utils import datasets, machine, training
-from course_utils.authors.experiments import last_row, recipe_values
+from course_utils import training
+from course_utils.authors.experiments.sweeps import accuracies, fit_some, recipe_values, sweep
 from course_utils.models.googlenet import ConvReLU, Inception
 
 WHAT = (
@@ -120,55 +121,15 @@ ARMS = {
 }
 
 
-def outcome(arm, recipe, seed, data, how):
-    """What that network comes to."""
-    train, validation = (datasets.load(data, split) for split in ("train", "validation"))
-    some = replace(train, images=train.images[:IMAGES], labels=train.labels[:IMAGES])
-    machine.seed_everything(seed)
-    return last_row(Small(**ARMS[arm]), some, validation, recipe, seed, how)
-
-
-def grown(first, accuracy):
-    """The sweep: accuracy(rate) for each of the first rates, and for the next of LADDER while the best is an end."""
-    swept = {rate: accuracy(rate) for rate in first}
-    while True:
-        best, rates = best_of(swept), sorted(swept)
-        step = (best == rates[-1]) - (best == rates[0])
-        place = LADDER.index(best) + step
-        if step == 0 or not 0 <= place < len(LADDER):
-            return {rate: swept[rate] for rate in rates}
-        swept[LADDER[place]] = accuracy(LADDER[place])
-
-
-def best_of(swept):
-    """The rate with the highest mean accuracy of its seeds, of {rate: accuracies}; of a tie, the lowest."""
-    return max(sorted(swept), key=lambda rate: mean(swept[rate]))
-
-
 def experiment(data, pieces):
     """The fields of the record: for each arm and number of epochs its sweep, its best rate, the runs at it."""
-
-    def once(arm, epochs, rate, seed):
-        recipe = replace(RECIPE, epochs=epochs, learning_rate=rate)
-        name = f"{arm}: {epochs} epochs, rate {rate}, seed {seed}"
-        return pieces.once(name, outcome, arm, recipe, seed, data, pieces.how)
-
     rows = []
-    for epochs in EPOCHS:
-        for arm in ARMS:
-
-            def accuracies(rate, arm=arm, epochs=epochs):
-                rows = (once(arm, epochs, rate, seed) for seed in SWEEP_SEEDS)
-                return [row["validation_accuracy"] or 0.0 for row in rows]
-
-            swept = grown(FIRST.get(arm, OTHERS_FIRST), accuracies)
-            best = best_of(swept)
-            runs = [once(arm, epochs, best, seed) for seed in SEEDS]
-            rows.append({"arm": arm, "epochs": epochs, "learning_rate": best, "runs": runs, "sweep": swept})
-    return {
-        "recipe_values": recipe_values(RECIPE, "epochs"),
-        "images": IMAGES,
-        "seeds": SEEDS,
-        "sweep_seeds": SWEEP_SEEDS,
-        "rows": rows,
-    }
+    for epochs, arm in product(EPOCHS, ARMS):
+        recipe = replace(RECIPE, epochs=epochs)
+        fit = partial(fit_some, partial(Small, **ARMS[arm]), IMAGES, data, recipe, pieces.how)
+        run = pieces.run_of(f"{arm}: {epochs} epochs,", fit)
+        best, swept = sweep(partial(accuracies, run, SWEEP_SEEDS), FIRST.get(arm, OTHERS_FIRST), ladder=LADDER)
+        runs = [run(best, seed) for seed in SEEDS]
+        rows.append({"arm": arm, "epochs": epochs, "learning_rate": best, "runs": runs, "sweep": swept})
+    about = {"images": IMAGES, "seeds": SEEDS, "sweep_seeds": SWEEP_SEEDS}
+    return {"recipe_values": recipe_values(RECIPE, "epochs"), **about, "rows": rows}

@@ -4,9 +4,10 @@ Training is on the training split and the choice is made on the validation split
 """
 
 from dataclasses import replace
+from functools import partial
 
 from course_utils import datasets, machine, models, training
-from course_utils.authors.experiments import best_of, last_row
+from course_utils.authors.experiments.sweeps import accuracy, last_row, sweep
 
 WHAT = (
     "each network at several learning rates: losses and accuracies after the last of 20 epochs of the full recipe, "
@@ -28,18 +29,15 @@ def outcome(model, rate, data, how):
     return last_row(net, train, validation, recipe, SEED, how)
 
 
-def pieces_of(data):
-    """The name and the arguments of each run, (model, rate, data)."""
-    return {f"{model}: rate {rate}": (model, rate, data) for model in MODELS for rate in RATES}
-
-
 def experiment(data, pieces):
     """The fields of the record: for each network the outcome at each rate, and the best one."""
-    names = pieces_of(data)
-    pieces.expect(len(names))
-    found = {name: pieces.once(name, outcome, *arguments, pieces.how) for name, arguments in names.items()}
+    pieces.expect(len(MODELS) * len(RATES))
+
+    def run(model, rate):
+        return pieces.once(f"{model}: rate {rate}", outcome, model, rate, data, pieces.how)
+
     rows = []
     for model in MODELS:
-        swept = {rate: found[f"{model}: rate {rate}"] for rate in RATES}
-        rows.append({"model": model, "learning_rate": best_of(swept), "sweep": swept})
+        best, swept = sweep(partial(run, model), RATES, accuracy)
+        rows.append({"model": model, "learning_rate": best, "sweep": swept})
     return {"epochs": EPOCHS, "seed": SEED, "rows": rows}

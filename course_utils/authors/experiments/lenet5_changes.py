@@ -6,13 +6,13 @@ at that rate. The test split is not looked at.
 """
 
 from dataclasses import replace
-from statistics import mean
+from functools import partial
 
 import torch
 from torch import nn
 
 from course_utils import datasets, models, training
-from course_utils.authors.experiments import recipe_values
+from course_utils.authors.experiments.sweeps import last_row, recipe_values, sweep
 from course_utils.models import lenet
 
 WHAT = (
@@ -112,40 +112,28 @@ def variant(row, seed):
 
 def outcome(row, train, validation, recipe, seed):
     """The validation accuracy of that row after the last epoch; 0 where the loss is no longer a number."""
-    how = {"seed": seed, "device": "cpu", "precision": "float32", "quiet": True}
-    try:
-        history = training.fit(variant(row, seed), train, validation, recipe, **how)
-    except training.Diverged:
-        return 0.0
-    return history[-1]["validation_accuracy"]
+    how = {"device": "cpu", "precision": "float32", "quiet": True}
+    return last_row(variant(row, seed), train, validation, recipe, seed, how)["validation_accuracy"] or 0.0
 
 
 def experiment(data, pieces):
     """The fields of the record: for each row its sweep, its best rate, and the runs at that rate."""
     train, validation = (datasets.load(data, split) for split in ("train", "validation"))
-    recipe, sweep = RECIPES[data], SWEEPS[data]
-    pieces.expect(len(CHANGES) * (len(RATES) * len(sweep["seeds"]) + len(SEEDS)))
+    recipe, plan = RECIPES[data], SWEEPS[data]
+    pieces.expect(len(CHANGES) * (len(RATES) * len(plan["seeds"]) + len(SEEDS)))
 
-    def accuracies(row, rate, epochs, seeds):
+    def once(change, epochs, rate, seed):
+        name = f"{change}: rate {rate}, seed {seed}, epochs {epochs}"
         chosen = replace(recipe, learning_rate=rate, epochs=epochs)
-        names = [f"{row}: rate {rate}, seed {seed}, epochs {epochs}" for seed in seeds]
-        return [
-            pieces.once(name, outcome, row, train, validation, chosen, seed)
-            for name, seed in zip(names, seeds, strict=True)
-        ]
+        return pieces.once(name, outcome, change, train, validation, chosen, seed)
+
+    def accuracies(change, epochs, seeds, rate):
+        return [once(change, epochs, rate, seed) for seed in seeds]
 
     rows = []
-    for row in CHANGES:
-        swept = {rate: accuracies(row, rate, sweep["epochs"], sweep["seeds"]) for rate in RATES}
-        best = max(RATES, key=lambda rate: mean(swept[rate]))  # of a tie, the lowest
-        rows.append(
-            {
-                "change": row,
-                "parameters": sum(parameter.numel() for parameter in variant(row, 0).parameters()),
-                "learning_rate": best,
-                "validation_accuracy": accuracies(row, best, recipe.epochs, SEEDS),
-                "sweep": swept,
-            }
-        )
-    values = recipe_values(recipe)
-    return {"recipe_values": values, "seeds": SEEDS, "sweep": sweep, "rows": rows}
+    for change in CHANGES:
+        best, swept = sweep(partial(accuracies, change, plan["epochs"], plan["seeds"]), RATES)
+        count = sum(parameter.numel() for parameter in variant(change, 0).parameters())
+        row = {"change": change, "parameters": count, "learning_rate": best}
+        rows.append(row | {"validation_accuracy": accuracies(change, recipe.epochs, SEEDS, best), "sweep": swept})
+    return {"recipe_values": recipe_values(recipe), "seeds": SEEDS, "sweep": plan, "rows": rows}

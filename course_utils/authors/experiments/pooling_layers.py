@@ -6,13 +6,14 @@ times as long. Only those look at the test images: as they are, and moved by one
 """
 
 from dataclasses import replace
+from functools import partial
 from statistics import mean
 
 import torch
 from torch import nn
 
 from course_utils import datasets, evaluation, training
-from course_utils.authors.experiments import recipe_values
+from course_utils.authors.experiments.sweeps import last_row, recipe_values, sweep
 
 WHAT = (
     "test accuracy of a small network by its kind of pooling, on images moved by 0 to 4 pixels (the mean of right, "
@@ -47,14 +48,9 @@ KINDS = ("max", "average", "stride", "global")
 
 
 def trained(kind, train, validation, recipe, seed):
-    """The network after its last epoch, and its validation accuracy; None and 0 where the loss is no number."""
-    net = network(kind, seed)
-    how = {"seed": seed, "device": "cpu", "precision": "float32", "quiet": True}
-    try:
-        history = training.fit(net, train, validation, recipe, **how)
-    except training.Diverged:
-        return None, 0.0
-    return net, history[-1]["validation_accuracy"]
+    """The network after its last epoch, and its validation accuracy, None where the loss is no number."""
+    net, how = network(kind, seed), {"device": "cpu", "precision": "float32", "quiet": True}
+    return net, last_row(net, train, validation, recipe, seed, how)["validation_accuracy"]
 
 
 def moved_accuracy(net, test, shift):
@@ -71,31 +67,27 @@ def experiment(data, pieces):
     pieces.expect(len(KINDS) * (len(RATES) * len(SWEEP["seeds"]) + len(EPOCHS) * len(SEEDS)))
 
     def swept(kind, rate, seed):
-        return trained(kind, train, validation, replace(RECIPE, learning_rate=rate, epochs=SWEEP["epochs"]), seed)[1]
+        recipe = replace(RECIPE, learning_rate=rate, epochs=SWEEP["epochs"])
+        return trained(kind, train, validation, recipe, seed)[1] or 0.0
 
     def tested(kind, rate, epochs, seed):
-        net, _ = trained(kind, train, validation, replace(RECIPE, learning_rate=rate, epochs=epochs), seed)
-        return [0.0 if net is None else moved_accuracy(net, test, shift) for shift in SHIFTS]
+        net, accuracy = trained(kind, train, validation, replace(RECIPE, learning_rate=rate, epochs=epochs), seed)
+        return [0.0 if accuracy is None else moved_accuracy(net, test, shift) for shift in SHIFTS]
+
+    def tried(kind, rate):
+        return [pieces.once(f"{kind}: rate {rate}, seed {seed}", swept, kind, rate, seed) for seed in SWEEP["seeds"]]
+
+    def runs(kind, rate, epochs):
+        return [
+            pieces.once(f"{kind}: epochs {epochs}, seed {seed}", tested, kind, rate, epochs, seed) for seed in SEEDS
+        ]
 
     rows = []
     for kind in KINDS:
-        sweep = {
-            rate: [pieces.once(f"{kind}: rate {rate}, seed {seed}", swept, kind, rate, seed) for seed in SWEEP["seeds"]]
-            for rate in RATES
-        }
-        best = max(RATES, key=lambda rate, sweep=sweep: mean(sweep[rate]))  # of a tie, the lowest
-        runs = {
-            epochs: [
-                pieces.once(f"{kind}: epochs {epochs}, seed {seed}", tested, kind, best, epochs, seed) for seed in SEEDS
-            ]
-            for epochs in EPOCHS
-        }
+        best, found = sweep(partial(tried, kind), RATES)
         count = sum(parameter.numel() for parameter in network(kind, 0).parameters())
-        rows.append({"kind": kind, "parameters": count, "learning_rate": best, "test_accuracy": runs, "sweep": sweep})
-    return {
-        "recipe_values": recipe_values(RECIPE, "epochs"),
-        "seeds": SEEDS,
-        "shifts": SHIFTS,
-        "sweep": SWEEP,
-        "rows": rows,
-    }
+        accuracies = {epochs: runs(kind, best, epochs) for epochs in EPOCHS}
+        row = {"kind": kind, "parameters": count, "learning_rate": best, "test_accuracy": accuracies}
+        rows.append(row | {"sweep": found})
+    about = {"seeds": SEEDS, "shifts": SHIFTS, "sweep": SWEEP}
+    return {"recipe_values": recipe_values(RECIPE, "epochs"), **about, "rows": rows}

@@ -4,10 +4,13 @@ Each row has the rate that is best for it out of three, by the median error of t
 two budgets; then twelve runs at that rate. The function is known everywhere, so the error is measured, not estimated.
 """
 
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, product
 from statistics import median
 
 import torch
+
+from course_utils.authors.experiments.sweeps import sweep
 
 WHAT = (
     "ReLU networks trained on a sawtooth of 8 straight pieces on [0, 1], the tent map put into itself three times: "
@@ -90,16 +93,15 @@ def experiment(data, pieces):
     """The fields of the record: a row for each network and budget."""
     pieces.expect(len(NETWORKS) * len(BUDGETS) * (len(RATES) + 1))
 
-    def run(name, steps, rate, seed):
+    def once(name, steps, rate, seed):
         widths, noise = NETWORKS[name]
         title = f"{name}: {steps} steps, rate {rate}, seed {seed}"
         return [round(error, 5) for error in pieces.once(title, approach, widths, rate, steps, seed, noise)]
 
     rows = []
-    for steps in BUDGETS:
-        for name in NETWORKS:
-            swept = {rate: run(name, steps, rate, SWEEP_SEED) for rate in RATES}
-            best = min(RATES, key=lambda rate: median(swept[rate]))  # of a tie, the lowest
-            row = {"network": name, "steps": steps, "learning_rate": best, "sweep": swept}
-            rows.append(row | {"error": run(name, steps, best, SEED)})
+    for steps, name in product(BUDGETS, NETWORKS):
+        run = partial(once, name, steps)
+        best, swept = sweep(partial(run, seed=SWEEP_SEED), RATES, lambda errors: -median(errors))
+        row = {"network": name, "steps": steps, "learning_rate": best, "sweep": swept}
+        rows.append(row | {"error": run(best, SEED)})
     return {"folds": FOLDS, "runs": RUNS, "points": POINTS, "rows": rows}

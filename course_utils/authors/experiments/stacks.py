@@ -6,12 +6,13 @@ with the lowest training loss, found with another seed, at each of two budgets; 
 """
 
 from dataclasses import replace
+from functools import partial
+from itertools import product
 
 from torch import nn
 
-from course_utils import datasets, machine, training
-from course_utils.authors.experiments import last_row, recipe_values
-from course_utils.authors.experiments.depth import lowest
+from course_utils import training
+from course_utils.authors.experiments.sweeps import fit_some, low_loss, recipe_values, sweep
 
 WHAT = (
     "a block that sees 7 x 7, made of one convolution or of several, on 2,000 digits: losses and accuracies of the "
@@ -47,34 +48,16 @@ def network(arm):
     return nn.Sequential(*layer(1, maps, 3, stride=2), *layers, *head)
 
 
-def outcome(arm, recipe, seed, data, how):
-    """What that network comes to."""
-    train, validation = (datasets.load(data, split) for split in ("train", "validation"))
-    some = replace(train, images=train.images[:IMAGES], labels=train.labels[:IMAGES])
-    machine.seed_everything(seed)
-    return last_row(network(arm), some, validation, recipe, seed, how)
-
-
 def experiment(data, pieces):
     """The fields of the record: for each arm and number of epochs its sweep, its best rate, the runs at it."""
     pieces.expect(len(EPOCHS) * len(ARMS) * (len(RATES) + len(SEEDS)))
-
-    def once(arm, epochs, rate, seed):
-        recipe = replace(RECIPE, epochs=epochs, learning_rate=rate)
-        name = f"{arm}: {epochs} epochs, rate {rate}, seed {seed}"
-        return pieces.once(name, outcome, arm, recipe, seed, data, pieces.how)
-
     rows = []
-    for epochs in EPOCHS:
-        for arm in ARMS:
-            swept = {rate: once(arm, epochs, rate, SWEEP_SEED) for rate in RATES}
-            best = lowest(swept)
-            runs = [once(arm, epochs, best, seed) for seed in SEEDS]
-            rows.append({"arm": arm, "epochs": epochs, "learning_rate": best, "runs": runs, "sweep": swept})
-    return {
-        "recipe_values": recipe_values(RECIPE, "epochs"),
-        "images": IMAGES,
-        "seeds": SEEDS,
-        "sweep_seed": SWEEP_SEED,
-        "rows": rows,
-    }
+    for epochs, arm in product(EPOCHS, ARMS):
+        recipe = replace(RECIPE, epochs=epochs)
+        fit = partial(fit_some, partial(network, arm), IMAGES, data, recipe, pieces.how)
+        run = pieces.run_of(f"{arm}: {epochs} epochs,", fit)
+        best, swept = sweep(partial(run, seed=SWEEP_SEED), RATES, low_loss)
+        runs = [run(best, seed) for seed in SEEDS]
+        rows.append({"arm": arm, "epochs": epochs, "learning_rate": best, "runs": runs, "sweep": swept})
+    about = {"images": IMAGES, "seeds": SEEDS, "sweep_seed": SWEEP_SEED}
+    return {"recipe_values": recipe_values(RECIPE, "epochs"), **about, "rows": rows}

@@ -6,6 +6,9 @@ of two budgets; then three runs at that rate. All choices are made on validation
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import product
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -14,7 +17,7 @@ from torch.nn import functional as F
 
 from course_utils import datasets, evaluation, training
 from course_utils.arithmetic import output_size
-from course_utils.authors.experiments import recipe_values
+from course_utils.authors.experiments.sweeps import recipe_values, sweep
 from course_utils.datasets import Dataset
 
 WHAT = (
@@ -127,11 +130,11 @@ def rerun(wiring: str, pixels: str, data: Sequence[Dataset], seed: int) -> nn.Se
 # ---- The experiment
 
 
-def outcome(wiring, pixels, recipe, seed, splits):
+def outcome(wiring, pixels, splits, epochs, rate, seed):
     """Of one run: its validation accuracy, and its test accuracy at each shift, or without one where permuted."""
     *data, test = (permuted(split, seed) if pixels == "permuted" else split for split in splits)
     try:
-        net = train(wiring, data, recipe, seed)
+        net = train(wiring, data, replace(RECIPE, epochs=epochs, learning_rate=rate), seed)
     except training.Diverged:
         return {"validation_accuracy": 0.0, "test_accuracy": [0.0]}
     tests = [test] if pixels == "permuted" else [shifted(test, shift) for shift in SHIFTS]
@@ -144,24 +147,14 @@ def experiment(data, pieces):
     plans = [(wiring, pixels) for wiring in WIRINGS for pixels in ("as they are", "permuted")]
     plans += [(wiring, "as they are") for wiring in POOLED]
     pieces.expect(len(plans) * len(BUDGETS) * (len(RATES) + len(SEEDS)))
-
-    def run(wiring, pixels, epochs, rate, seed):
-        name = f"{wiring}, {pixels}: {epochs} epochs, rate {rate}, seed {seed}"
-        recipe = replace(RECIPE, epochs=epochs, learning_rate=rate)
-        return pieces.once(name, outcome, wiring, pixels, recipe, seed, splits)
-
     rows = []
-    for epochs in BUDGETS:
-        for wiring, pixels in plans:
-            swept = {rate: run(wiring, pixels, epochs, rate, SWEEP_SEED)["validation_accuracy"] for rate in RATES}
-            best = max(RATES, key=lambda rate: swept[rate])  # of a tie, the lowest
-            runs = [run(wiring, pixels, epochs, best, seed) for seed in SEEDS]
-            row = {"wiring": wiring, "pixels": pixels, "epochs": epochs, "learning_rate": best, "sweep": swept}
-            rows.append(row | {name: [run[name] for run in runs] for name in runs[0]})
-    return {
-        "recipe_values": recipe_values(RECIPE, "epochs"),
-        "seeds": SEEDS,
-        "sweep_seed": SWEEP_SEED,
-        "shifts": SHIFTS,
-        "rows": rows,
-    }
+    for epochs, (wiring, pixels) in product(BUDGETS, plans):
+        fit = partial(outcome, wiring, pixels, splits, epochs)
+        run = pieces.run_of(f"{wiring}, {pixels}: {epochs} epochs,", fit)
+        best, swept = sweep(partial(run, seed=SWEEP_SEED), RATES, itemgetter("validation_accuracy"))
+        row = {"wiring": wiring, "pixels": pixels, "epochs": epochs, "learning_rate": best}
+        row["sweep"] = {rate: found["validation_accuracy"] for rate, found in swept.items()}
+        runs = [run(best, seed) for seed in SEEDS]
+        rows.append(row | {name: [run[name] for run in runs] for name in runs[0]})
+    about = {"seeds": SEEDS, "sweep_seed": SWEEP_SEED, "shifts": SHIFTS}
+    return {"recipe_values": recipe_values(RECIPE, "epochs"), **about, "rows": rows}

@@ -1,6 +1,7 @@
 """The networks of the course, built by name. One file an architecture, with a table of deviations from its paper."""
 
 import inspect
+from numbers import Integral
 from typing import Any
 
 from torch import nn
@@ -54,10 +55,10 @@ def build(name: str, num_classes: int | None = None, in_channels: int | None = N
     for size, value in zip(_SIZES, (num_classes, in_channels), strict=True):
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{size} is {value!r}; expected a whole number, at least 1")
-        given[size] = value
+        given[size] = int(value)
     try:
         return _BUILDERS[name](**given)
-    except (RuntimeError, OverflowError, MemoryError) as error:
+    except (RuntimeError, TypeError, OverflowError, MemoryError) as error:  # TypeError: more than 64 bits
         raise ValueError(f"{name} cannot be made so large: {str(error).splitlines()[0][:200]}") from None

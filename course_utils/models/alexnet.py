@@ -23,7 +23,7 @@ padding 2 on both sides there are 228, of which the last row and column are neve
 | image | 224 x 224 | 32 x 32 |
 | maps | 96, 256, 384, 384, 256 | a quarter: 24, 64, 96, 96, 64; `width` is the first, the others keep their ratios |
 | hidden layers | 4096, 4096 | a sixteenth: 256, 256 |
-| conv 1 | 11 x 11, stride 4 | 5 x 5, stride 1: the image has as many pixels as the paper's conv 2 has units |
+| conv 1 | 11 x 11, stride 4 | 5 x 5, stride 1: the image is about as small as the 27 x 27 maps that conv 2 sees |
 | groups | two | none: they served to fit the network in two GPUs |
 | pooling | 3 x 3, stride 2, no padding | padding 1, so that 2 x 2 (`overlap=False`) gives maps of the same sizes |
 | normalization | response normalization | batch norm; `lrn` and `batch_norm` choose |

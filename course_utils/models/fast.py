@@ -12,7 +12,6 @@ weights, a rate of its own for the biases of norms) is in `training`.
 | scale of batch norm | none is learned | a weight of 1, frozen | the same |
 | number format | half precision | float16, batch norm in float32 | what `training` chooses |
 | decay | of all weights and biases | the same | of weights only |
-| Lookahead | from the start | after 3 epochs | from the start |
 | rate | from 0.2 to 1 to 0.07 of the peak | the same | from 0 to 1 to 0 |
 | epochs, batch | 9.9, 1024 | 9.9, 1000 | 10, 1000 |
 | input channels | 3 | 3 | any: 8 filters in the first layer for each |
@@ -89,7 +88,8 @@ class FastCNN(nn.Module):
             return
         check_images(images, "fast_cnn", self.first.in_channels, self.input_size, self.input_size)
         patches = F.unfold(images.float(), PATCH).transpose(0, 1).flatten(1)  # a row a dimension of a patch
-        eigenvalues, eigenvectors = torch.linalg.eigh(torch.cov(patches).double())  # eigenvectors are columns
+        covariance = torch.cov(patches).cpu().double()  # Apple's GPUs have no float64
+        eigenvalues, eigenvectors = torch.linalg.eigh(covariance)  # eigenvectors are columns
         filters = (eigenvectors / (eigenvalues + EPS).sqrt()).T.reshape(-1, *self.first.weight.shape[1:])
         self.first.weight.copy_(torch.cat([filters, -filters]))
 

@@ -131,8 +131,8 @@ class GoogLeNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         heads = self.heads if self.training else {}
-        # The auxiliary heads need maps of 14 x 14, which these sizes give.
-        check_images(x, self.name, self.in_channels, *((223, 238) if heads else (self.least, None)))
+        # Means of 5 x 5 in steps of 3 leave the heads their 4 x 4 of maps of 14 to 16 pixels, which these sizes give.
+        check_images(x, self.name, self.in_channels, *((223, 270) if heads else (self.least, None)))
         auxiliary = []
         for name, layer in self.trunk.named_children():
             x = layer(x)
@@ -181,13 +181,13 @@ def googlenet(
     )
     if batch_norm:
         del trunk["norm1"], trunk["norm2"]
-    large_kernel, last_pool = (5, 3) if paper else (3, 2)
+    large_kernel, last_pool, least = (5, 3, 31) if paper else (3, 2, 15)  # a window of 3 finds nothing in one pixel
     _add_modules(trunk, 192, TABLE, last_pool, large_kernel=large_kernel, batch_norm=batch_norm)
     heads = {}
     for name, channels in (("inception4a", 512), ("inception4d", 528)) if auxiliary else ():
         pool = nn.AvgPool2d(5, 3) if paper else nn.AdaptiveAvgPool2d(4)
         heads[name] = AuxiliaryHead(channels, num_classes, pool, batch_norm)
-    return GoogLeNet("googlenet", trunk, heads, 0.4 if paper else 0.2, num_classes, 224, least=31)
+    return GoogLeNet("googlenet", trunk, heads, 0.4 if paper else 0.2, num_classes, 224, least)
 
 
 def small_googlenet(

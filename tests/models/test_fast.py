@@ -49,6 +49,13 @@ def test_sizes_and_order():
     assert names == ["Conv2d", "MaxPool2d", "BatchNorm2d", "GELU", "Conv2d", "BatchNorm2d", "GELU"]
 
 
+def test_what_is_done_between_the_layers():
+    torch.manual_seed(0)
+    model, images = fast_cnn(width=8).eval(), correlated(3)
+    maps = model.block3(model.block2(model.block1(F.gelu(model.first(images)))))
+    torch.testing.assert_close(model(images), model.output(maps.amax((2, 3))) / 9)
+
+
 def test_norms_learn_a_shift_and_follow_quickly():
     norms = [layer for layer in fast_cnn().modules() if isinstance(layer, nn.BatchNorm2d)]
     assert len(norms) == 6

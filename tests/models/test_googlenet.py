@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from course_utils.models.alexnet import ResponseNorm
-from course_utils.models.googlenet import TABLE, GoogLeNet, Inception, googlenet, small_googlenet
+from course_utils.models.googlenet import TABLE, ConvReLU, GoogLeNet, Inception, googlenet, small_googlenet
 
 
 def count(module):
@@ -87,6 +87,15 @@ def test_a_module_is_four_branches_side_by_side():
     assert list(kernels.values()) == [1, 1, 3, 1, 5, 1]
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_convolution_ends_with_a_relu(batch_norm):
+    torch.manual_seed(0)
+    layer, x = ConvReLU(3, 4, 3, batch_norm=batch_norm), torch.randn(2, 3, 5, 5)
+    y = layer.conv(x)
+    assert torch.equal(layer(x), (layer.bn(y) if batch_norm else y).relu())
+    assert not batch_norm or layer.bn.eps == 0.001
+
+
 @pytest.mark.parametrize("form, large", [("paper", 5), ("torchvision", 3)])
 def test_the_third_branch_by_form(form, large):
     model = on_meta(form=form)
@@ -98,6 +107,8 @@ def test_what_batch_norm_replaces():
         return {type(layer) for layer in model.modules()} & {nn.BatchNorm2d, ResponseNorm}
 
     assert kinds(on_meta()) == {ResponseNorm}
+    norms = [name for name, layer in on_meta().trunk.named_children() if isinstance(layer, ResponseNorm)]
+    assert norms == ["norm1", "norm2"]  # figure 3: behind the first pool, and before the second
     assert kinds(on_meta(batch_norm=True)) == kinds(on_meta(form="torchvision")) == {nn.BatchNorm2d}
     # Each map has a scale and a shift in place of a bias.
     maps = sum(layer.out_channels for layer in on_meta().modules() if isinstance(layer, nn.Conv2d))
@@ -134,10 +145,11 @@ def test_every_parameter_gets_a_gradient(form):
 
 def test_initial_weights():
     torch.manual_seed(0)
-    model = googlenet()
+    model = googlenet(auxiliary=True)
+    last = ("fc", "heads.inception4a.6", "heads.inception4d.6")
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            expected = (1 if name == "fc" else 2) / layer.weight[0].numel()
+            expected = (1 if name in last else 2) / layer.weight[0].numel()
             assert layer.weight.var().item() == pytest.approx(expected, rel=0.2), name
             assert not layer.bias.any(), name
 
@@ -176,8 +188,9 @@ def test_small_forward_and_backward():
     [
         ({}, (1, 3, 30, 30), "googlenet takes N x 3 x 31 x 31 or larger"),
         ({}, (1, 1, 224, 224), "googlenet takes N x 3 x 31 x 31 or larger"),
-        ({"auxiliary": True}, (1, 3, 222, 224), "googlenet takes N x 3 x 223 x 223 to N x 3 x 238 x 238"),
-        ({"auxiliary": True}, (1, 3, 239, 239), "googlenet takes N x 3 x 223 x 223 to N x 3 x 238 x 238"),
+        ({"form": "torchvision"}, (1, 3, 14, 15), "googlenet takes N x 3 x 15 x 15 or larger"),
+        ({"auxiliary": True}, (1, 3, 222, 224), "googlenet takes N x 3 x 223 x 223 to N x 3 x 270 x 270"),
+        ({"auxiliary": True}, (1, 3, 271, 271), "googlenet takes N x 3 x 223 x 223 to N x 3 x 270 x 270"),
         ({"build": small_googlenet}, (1, 3, 31, 31), "small_googlenet takes N x 3 x 32 x 32"),
     ],
 )
@@ -186,14 +199,26 @@ def test_images_that_are_refused(options, shape, sizes):
         on_meta(**options)(torch.empty(shape, device="meta"))
 
 
-@pytest.mark.parametrize("side", [31, 223, 256])
-def test_images_of_other_sizes_that_work(side):
-    assert on_meta()(torch.empty(1, 3, side, side, device="meta")).shape == (1, 1000)
+@pytest.mark.parametrize("form, least", [("paper", 31), ("torchvision", 15)])
+def test_images_of_other_sizes_that_work(form, least, monkeypatch):
+    model = on_meta(form=form)
+    for side in (least, 223, 256):
+        assert model(torch.empty(2, 3, side, side, device="meta")).shape == (2, 1000)
+    monkeypatch.setattr("course_utils.models.googlenet.check_images", lambda *arguments: None)
+    with pytest.raises(RuntimeError, match="too small"):  # nothing is refused that would work
+        model(torch.empty(2, 3, least - 1, least - 1, device="meta"))
 
 
-@pytest.mark.parametrize("side", [223, 238])
-def test_images_of_other_sizes_that_heads_take(side):
-    assert len(on_meta(auxiliary=True)(torch.empty(1, 3, side, side, device="meta"))) == 3
+@pytest.mark.parametrize("form", ["paper", "torchvision"])
+def test_images_of_other_sizes_that_heads_take(form, monkeypatch):
+    model = on_meta(form=form, auxiliary=True)
+    for side in (223, 239, 270):
+        assert len(model(torch.empty(2, 3, side, side, device="meta"))) == 3
+    if form == "paper":  # torchvision's means take maps of any size
+        monkeypatch.setattr("course_utils.models.googlenet.check_images", lambda *arguments: None)
+        for side in (222, 271):
+            with pytest.raises(RuntimeError):
+                model(torch.empty(2, 3, side, side, device="meta"))
 
 
 @pytest.mark.parametrize(

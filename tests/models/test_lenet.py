@@ -159,6 +159,17 @@ def test_options_of_the_simplification():
             assert model(x).shape == (2, 10)
 
 
+@pytest.mark.parametrize("name", ["paper", "simple"])
+def test_the_sizes_that_are_named_are_the_sizes_that_work(name, request):
+    model = request.getfixturevalue(name)
+    for height, width in ((32, 32), (35, 32), (35, 35)):
+        assert model(torch.zeros(2, 1, height, width)).shape == (2, 10)
+    for height, width in ((28, 28), (31, 32), (32, 36), (36, 36)):
+        line = f"^the images are 2 x 1 x {height} x {width}; LeNet takes N x 1 x 32 x 32 to N x 1 x 35 x 35$"
+        with pytest.raises(ValueError, match=line):
+            model(torch.zeros(2, 1, height, width))
+
+
 def test_a_copy_and_a_slice_work(paper):
     # Chapters look at the network up to a stage, and keep one to compare with.
     x = torch.randn(1, 1, 32, 32)

@@ -1,5 +1,6 @@
 """Networks by name: what is there, how large, what each takes and gives, and what is refused."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -143,6 +144,16 @@ def test_unknown_option_lists_the_known_ones():
 def test_sizes_are_whole_numbers_from_one(size, value):
     with pytest.raises(ValueError, match=f"{size} is {value!r}"):
         models.build("lenet5_simple", **{size: value})
+
+
+@pytest.mark.parametrize("size", ["num_classes", "in_channels"])
+def test_sizes_of_numpy_and_sizes_beyond_all_memory(size):
+    with torch.device("meta"):
+        first, *_, last = models.build("resnet20", **{size: np.int64(4)}).parameters()
+        assert {"num_classes": last, "in_channels": first[0]}[size].shape[0] == 4
+        for much in (10**18, 10**30):
+            with pytest.raises(ValueError, match="resnet20 cannot be made so large"):
+                models.build("resnet20", **{size: much})
 
 
 @pytest.mark.parametrize("value", ["0.1", None, True, [0.1], float("nan"), float("inf"), 0, -1])

@@ -130,6 +130,23 @@ def test_a_block_adds_what_went_around_it(option):
         assert torch.equal(model.stages[0][1].shortcut(x), x)
 
 
+def test_a_plain_block_is_its_residual_and_a_relu():
+    torch.manual_seed(0)
+    block, x = models.build("plain20").eval().stages[1][0], torch.randn(2, 16, 8, 8)
+    assert torch.equal(block(x), F.relu(block.residual(x)))
+
+
+def test_order_of_the_layers():
+    def kinds(layers):
+        return [type(layer).__name__ for layer in layers]
+
+    conv = ["Conv2d", "BatchNorm2d", "ReLU"]
+    assert kinds(on_meta("resnet18").stem) == [*conv, "MaxPool2d"]
+    assert kinds(on_meta("resnet20").stem) == kinds(on_meta("small_plain18").stem) == conv
+    assert kinds(on_meta("plain20").stages[0][0].residual) == [*conv, *conv[:2]]
+    assert kinds(on_meta("resnet50").stages[0][0].residual) == [*conv, *conv, *conv[:2]]
+
+
 def test_a_block_without_its_residual_is_its_shortcut():
     # Scale 0 behind the last convolution: F is 0, and the images of a ReLU pass unchanged.
     torch.manual_seed(0)

@@ -47,6 +47,19 @@ def test_maps_of_the_stages(name):
     assert seen == [(c * first, side // d, side // d) for c, d in ((1, 2), (2, 4), (4, 8), (8, 16), (8, 32))]
 
 
+def test_order_of_the_layers():
+    model = on_meta("vgg11_bn")
+    names = [[type(layer).__name__ for layer in part] for part in (model.stages[0], model.classifier)]
+    assert names[0] == ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
+    assert names[1] == ["Flatten", *["Linear", "ReLU", "Dropout"] * 2, "Linear"]
+
+
+def test_a_small_network_ends_with_a_mean_and_a_linear_layer():
+    torch.manual_seed(0)
+    model, x = models.build("small_vgg11", width=2).eval(), torch.randn(2, 3, 64, 96)
+    torch.testing.assert_close(model(x), model.output(model.stages(x).mean((2, 3))))
+
+
 def test_configuration_c_looks_at_single_pixels_in_the_third_layers():
     c, d = (kinds(on_meta(name), nn.Conv2d) for name in ("small_vgg16c", "small_vgg16"))
     assert [layer.kernel_size[0] for layer in c] == [3, 3, 3, 3, 3, 3, 1, 3, 3, 1, 3, 3, 1]

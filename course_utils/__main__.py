@@ -192,7 +192,7 @@ def parser():
         metavar="P",
         help="float32, bfloat16 or float64 (default: bfloat16 on hardware that multiplies it by itself, else float32)",
     )
-    sub.add_argument("--compile", action="store_true", help="let torch compile the model first: pays on a GPU")
+    sub.add_argument("--compile", action="store_true", help="let torch compile the model; takes a minute or more")
     sub.add_argument("--deterministic", action="store_true", help="the same bits each time, on a GPU as well")
     sub.add_argument("--sync-batch-norm", action="store_true", help="one batch norm for all processes, on GPUs")
 

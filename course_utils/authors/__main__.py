@@ -1,4 +1,4 @@
-"""python -m course_utils.authors record | slides | exercises | keep [PATHS...]; without paths: all notebooks."""
+"""python -m course_utils.authors record | slides | exercises [PATHS...], default: all notebooks | keep PATHS..."""
 
 import argparse
 import sys
@@ -41,6 +41,8 @@ def exercises(args):
 def keep(args):
     from course_utils.authors.keep import keep
 
+    if not args.paths:
+        raise ValueError("no run is named; expected the folders of finished runs")
     for folder in args.paths:
         for path in keep(Path(folder)):
             print(path.relative_to(ROOT))

@@ -21,9 +21,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from course_utils.datasets.finding import DataUnavailable, shown
 
 Box = tuple[float, float, float, float]  # left, upper, right, lower, in pixels
-View = Callable[
-    [int, int], tuple[Box, int]
-]  # of a picture's width and height: the part to show, the side it shall have
+# Of a picture's width and height: the part to show, the side it shall have.
+View = Callable[[int, int], tuple[Box, int]]
 
 GREY, COLOUR = ("1", "L"), ("P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LA", "PA")  # Pillow's modes of 8 bits
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # of 16; Pillow 10 has them as I, whole numbers of 32

@@ -26,6 +26,7 @@ PLAIN = (str, int, float, dict, type(None))  # kinds that an identity is made of
 ROW = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 ROW += ("images_per_second", "seconds")  # what each row of a history holds
 MOST_THREADS = 4096
+FOLDER = 0x10  # the bit of a zip file that marks a folder
 # What zipfile and torch.load raise of a file that is torn or altered.
 BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError, OSError, EOFError, RuntimeError)
 BROKEN += (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
@@ -132,7 +133,8 @@ def read(path: Path) -> dict:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
         with zipfile.ZipFile(content) as members:
-            if members.testzip() is not None:  # torch.load does not look at checksums
+            # torch.load does not look at checksums, and of a member that is marked as a folder it reads nothing
+            if members.testzip() is not None or any(each.external_attr & FOLDER for each in members.infolist()):
                 raise Damaged(f"{path} is damaged")
         content.seek(0)
         checkpoint = torch.load(content, map_location="cpu", weights_only=True)

@@ -43,7 +43,7 @@ def train(
     recipe: the name of one; epochs, batch_size and settings, {field: value}, replace its values. stop_after ends early,
     after that epoch, on the same schedule. seed: of initial weights, order, augmentation and dropout. resume goes on
     from the checkpoint and starts anew where there is none; on the CPU, with up to two processes, bit for bit. device,
-    precision: None for the best there is. compile: torch compiles the model first. deterministic: on a GPU, too, the
+    precision: None for the best there is. compile: torch compiles the model. deterministic: on a GPU, too, the
     same bits each time. sync_batch_norm: statistics over the batches of all processes, on CUDA.
     Under torchrun the processes share each batch, and the first one writes; a restart of torchrun's goes on.
     After the last epoch the test split is looked at, once, and model.safetensors is written, beside it the outputs for
@@ -117,10 +117,11 @@ def _start(identity: dict, recipe: Recipe, device: torch.device, world: parallel
         if device.type != "cuda":
             raise ValueError(f"sync_batch_norm is for CUDA devices, not for {device.type}: torch has no other")
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    if identity["compile"]:
-        model.compile()
     cuda_graph = world.size == 1 and not identity["compile"] and isinstance(train, Dataset)
-    return Run(model, train, validation, recipe, identity["seed"], device, identity["precision"], world, cuda_graph)
+    run = Run(model, train, validation, recipe, identity["seed"], device, identity["precision"], world, cuda_graph)
+    if identity["compile"]:
+        model.compile()  # now, for a Run first tries the model on two images: a third compilation
+    return run
 
 
 def _train(run, identity, folder, stop_after, resume):
@@ -152,6 +153,10 @@ def _train(run, identity, folder, stop_after, resume):
     except KeyboardInterrupt:
         how = f"after epoch {kept} of {run.recipe.epochs}: the same call with --resume goes on in {folder}"
         raise KeyboardInterrupt(f"interrupted {how if kept else 'in the first epoch: nothing is kept'}") from None
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise ValueError(f"torch cannot compile the model here, train without --compile: {error}") from error
     except BrokenPipeError:
         raise
     except OSError as error:

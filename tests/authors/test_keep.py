@@ -65,6 +65,11 @@ def test_what_is_not_to_be_kept(places, changes):
     assert not (places / "runs").exists()
 
 
+def test_no_folder_at_all(capsys):
+    assert authors.main(["keep"]) == 2
+    assert "no run is named; expected the folders of finished runs" in capsys.readouterr().err
+
+
 def test_what_is_not_finished_is_refused(places, capsys):
     folder = finished(places / "run")
     (folder / "run.json").write_text(json.dumps(RECORD).replace("test_", "validation_"))

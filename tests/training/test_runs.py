@@ -275,11 +275,18 @@ def flipped(content):
     return content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
 
 
+def marked_as_a_folder(content):
+    """One bit changed in the table of contents: torch.load would leave the first weights as the memory was before."""
+    place = content.rindex(b"archive/data/0") - 8
+    return content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         flipped_behind(46, 7),
         flipped_behind(10, 3),
+        marked_as_a_folder,
         flipped,
         lambda content: b"",
         lambda content: content[:-1],
@@ -287,7 +294,7 @@ def flipped(content):
         lambda content: b"no checkpoint at all",
         lambda content: pickle.dumps({"weights": 1}),
     ],
-    ids=["a name", "a method", "a bit flipped", "empty", "a byte short", "half", "text", "pickle"],
+    ids=["a name", "a method", "a folder", "a bit flipped", "empty", "a byte short", "half", "text", "pickle"],
 )
 def test_a_damaged_checkpoint(tmp_path, capsys, damage):
     run(tmp_path, epochs=2, stop_after=1)
@@ -449,6 +456,37 @@ def test_a_resume_that_trains_nothing_adds_no_stretch(tmp_path):
     assert "stretches" not in again
     with pytest.raises(ValueError, match=r"stop_after is 1; 2 epochs of .* are done"):
         run(tmp_path, stop_after=1, resume=True)
+
+
+def test_a_compiled_model(tmp_path, monkeypatch):
+    """Compiled twice, to learn and to be looked at, it goes on bit for bit; here by a compiler that does nothing."""
+    compiled = []
+
+    def compiler(graph, _):
+        compiled.append(graph)
+        return graph.forward
+
+    real = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda model: real(model, backend=compiler))
+    run(tmp_path / "plain")
+    run(tmp_path / "unbroken", compile=True)
+    assert len(compiled) == 2
+    run(tmp_path / "broken", compile=True, stop_after=2)
+    run(tmp_path / "broken", compile=True, resume=True)
+    assert same(weights(tmp_path / "plain"), weights(tmp_path / "unbroken"))
+    assert same(weights(tmp_path / "broken"), weights(tmp_path / "unbroken"))
+
+
+def test_without_a_compiler_there_is_one_line(tmp_path, capsys, monkeypatch):
+    def compiler(graph, _):
+        raise RuntimeError("No working\ncompiler found")
+
+    real = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda model: real(model, backend=compiler))
+    line = refusal(capsys, "lenet5_simple", "--data", "digits", "--out", tmp_path / "run", "--compile")
+    assert "torch cannot compile the model here, train without --compile: " in line
+    assert "No working compiler found" in line
+    assert not (tmp_path / "run").exists()
 
 
 # ---- One run at a time in a folder

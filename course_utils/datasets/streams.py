@@ -123,7 +123,7 @@ class Stream:
             images = images.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
             yield (images - self.mean).div_(self.std), labels.to(self.device, non_blocking=True)
         if self.unreadable:
-            say(f"{len(self.unreadable)} images of {self.name} ({self.split}) cannot be decoded: {outcome}")
+            say(f"images of {self.name} ({self.split}) that cannot be decoded, {outcome}: {len(self.unreadable)}")
 
     def _note(self, failures, outcome):
         """Keeps what could not be decoded, names the first few; DataUnavailable when it is too much."""

@@ -11,7 +11,7 @@ from course_utils.authors import keep
 from course_utils.models import build, pretrained
 
 RECORD = {"model": "resnet20", "model_options": {}, "data": "cifar10", "recipe": "full"}
-RECORD |= {"seed": 0, "test_accuracy": 0.9}
+RECORD |= {"seed": 0, "test_accuracy": 0.9, "recipe_values": {"flip": True}}
 
 
 @pytest.fixture
@@ -68,6 +68,13 @@ def test_what_is_not_to_be_kept(places, changes):
 def test_no_folder_at_all(capsys):
     assert authors.main(["keep"]) == 2
     assert "no run is named; expected the folders of finished runs" in capsys.readouterr().err
+
+
+def test_a_recipe_with_another_value_is_refused(places):
+    """Under the same name it would take the place of the recorded run."""
+    with pytest.raises(ValueError, match="is not kept: its momentum is not that of the recipe 'full'"):
+        kept(places, recipe_values={"flip": True, "momentum": 0.8})
+    assert not (places / "runs").exists()
 
 
 def test_what_is_not_finished_is_refused(places, capsys):

@@ -1,4 +1,6 @@
-"""What a full run on CIFAR-10 costs on one thread of this machine, model by model: the table in README.md."""
+"""What full runs cost on one thread of this machine, as README.md says: on CIFAR-10, model by model; and ImageNet's
+decoding.
+"""
 
 import resource
 import subprocess
@@ -7,9 +9,12 @@ import time
 
 import pytest
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 from course_utils import datasets, machine, models, training
+from course_utils.datasets import folder
+from course_utils.datasets.streams import Stream
 
 CPU = torch.device("cpu")
 CIFAR10 = 50_000
@@ -50,3 +55,26 @@ def test_a_full_run_fits_a_laptop(name, recipe):
         f"core, at most {memory:.1f} GB"
     )
     assert memory < 8
+
+
+def test_decoding_of_images_as_large_as_those_of_imagenet(tmp_path):
+    sizes = []
+    for split, count in (("train", 120), ("val", 2)):
+        for name, photograph in datasets.photographs().items():
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(count):
+                part = photograph[:, i % 52 :][:, :375, i : i + 500]  # 500 x 375: the sides that most of them have
+                path = tmp_path / split / name / f"{i}.jpg"
+                Image.fromarray(part.permute(1, 2, 0).numpy()).save(path, quality=97)
+                sizes.append(path.stat().st_size)
+    files = folder.listing(f"folder:{tmp_path}", "all")
+    stream = Stream(files, CPU, 224, batch_size=40, workers=0, flip=True)
+    list(stream.epoch(0))  # once for nothing
+    start = time.process_time()
+    images = sum(len(labels) for _, labels in stream.epoch(1))
+    speed = images / (time.process_time() - start)
+    print(
+        f"\nJPEGs of 500 x 375 pixels and {sum(sizes) / len(sizes) / 1000:.0f} kB: {speed:,.0f} images a processor "
+        f"second, {1_281_167 / speed / 60:.0f} minutes of a core for an epoch of ImageNet"
+    )
+    assert not stream.unreadable

@@ -36,7 +36,9 @@ def predict(
     precision = pick_precision(precision, place)
     dtype = torch.float64 if precision == "float64" else torch.float32
     batches = source(dataset, place, getattr(model, "input_size", None), dtype=dtype)
-    check_fit(model.to(place, dtype), batches)
+    # As in training, so that the outputs are the same. (torch's own types know no `to` with a memory format.)
+    model = model.to(place, dtype, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    check_fit(model, batches)
     return outputs(model, batches, precision, tta).cpu()
 
 
@@ -107,7 +109,8 @@ def top_k(logits: torch.Tensor, labels: torch.Tensor, k: int) -> float:
     """
     if not 1 <= k <= logits.shape[1]:
         raise ValueError(f"k is {k!r}; expected 1 to {logits.shape[1]}, the number of classes")
-    return (logits.topk(k).indices == labels[:, None]).any(1).double().mean().item()
+    order = logits.argsort(dim=1, descending=True, stable=True)  # of equal ones the first, as argmax
+    return (order[:, :k] == labels[:, None]).any(1).double().mean().item()
 
 
 def ensemble(logits: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -6,7 +6,7 @@ from runs import few, net
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils import evaluation
+from course_utils import datasets, evaluation, models
 
 
 def test_measure_is_cross_entropy_and_the_share_of_right_answers():
@@ -87,6 +87,24 @@ def test_top_k_against_sorting():
     for k in (0, 8):
         with pytest.raises(ValueError, match=f"k is {k}; expected 1 to 7"):
             evaluation.top_k(logits, labels, k)
+
+
+def test_top_1_is_the_accuracy_where_logits_tie():
+    """bfloat16 has so few numbers that some do. Of equal ones the first counts."""
+    logits = torch.randint(0, 4, (500, 10), generator=torch.Generator().manual_seed(0)).float()
+    labels = 9 - logits.flip(1).argmax(1)  # the last of the largest: counted as right where there is one
+    assert evaluation.top_k(logits, labels, 1) == evaluation.measure(logits, labels)["accuracy"] < 0.6
+
+
+def test_outputs_are_those_of_training():
+    """To the bit: weights and images lie in the same order in memory."""
+    images = datasets.load("shapes", "test")
+    torch.manual_seed(0)
+    net = models.build("small_alexnet")
+    got = evaluation.predict(net, images, precision="bfloat16")
+    in_training = net.to(memory_format=torch.channels_last)
+    batches = evaluation.source(images, torch.device("cpu"), 32)
+    assert torch.equal(got, evaluation.outputs(in_training, batches, "bfloat16"))
 
 
 def test_an_ensemble_averages_probabilities():

@@ -77,6 +77,7 @@ TEMPLATE = (
     margin: 0,
     center: false,
     hash: true,
+    controls: false,  // arrows would cover the last words of a full slide
     slideNumber: "c/t",
     transition: "none",
     plugins: [RevealNotes],

@@ -16,6 +16,8 @@ from course_utils import machine as here
 from course_utils.files import ROOT
 
 EXTRAS = {"test": "make test", "grade": "grading"}  # what an extra of pyproject.toml is for
+# make installs them where they are needed; quoted, for some shells have a use of their own for brackets.
+MEND = {extra: f'make test or make grade installs them, or: pip install -e ".[{extra}]"' for extra in EXTRAS}
 COMFORT = {"memory": 2.0, "disk": 2.0}  # gigabytes free; a training chapter takes about 1 of memory
 
 OK, NOTE, MISSING = "ok", "note", "missing"  # a note costs a part of the course, what is missing costs the chapters
@@ -62,7 +64,7 @@ def packages() -> Findings:
         yield OK, "packages", f"all {count['']} that the chapters need, each within its bounds"
     for extra, purpose in EXTRAS.items():
         if wrong[extra]:
-            yield NOTE, f"[{extra}]", f"{purpose} lacks {'; '.join(wrong[extra])}: pip install -e .[{extra}]"
+            yield NOTE, f"[{extra}]", f"{purpose} lacks {'; '.join(wrong[extra])}: {MEND[extra]}"
         else:
             yield OK, f"[{extra}]", f"all {count[extra]} that {purpose} needs besides"
 
@@ -151,7 +153,7 @@ def sandbox() -> Findings:
     try:
         from course_utils.exercises.grading import sandbox as grading
     except ImportError as error:
-        yield NOTE, "sandbox", f"grading lacks a package ({_line(error)}): pip install -e .[grade]"
+        yield NOTE, "sandbox", f"grading lacks a package ({_line(error)}): {MEND['grade']}"
         return
     try:
         limits = replace(grading.LIMITS, start_seconds=SANDBOX_SECONDS)

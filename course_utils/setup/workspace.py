@@ -152,9 +152,13 @@ def running(work: Path) -> dict[str, Any] | None:
     return None
 
 
-def _without_news(handler, page):
-    """Spare the learner JupyterLab's question about news, and a look at the network for updates."""
-    page["disabledExtensions"] = [*page["disabledExtensions"], "@jupyterlab/apputils-extension:announcements"]
+# JupyterLab's question about news, a look at the network for updates; and nbgrader's menus, which are for graders.
+DISABLED = ("@jupyterlab/apputils-extension:announcements", "@jupyter/nbgrader")
+
+
+def _page(handler, page):
+    """Spare the learner what JupyterLab would show beside the course."""
+    page["disabledExtensions"] = [*page["disabledExtensions"], *DISABLED]
     return page
 
 
@@ -191,7 +195,7 @@ def lab(root: Path = ROOT) -> None:
             "--KernelManager.transport_encryption=auto",  # else each kernel that starts prints a warning
         ]
     )
-    app.web_app.settings["page_config_hook"] = _without_news
+    app.web_app.settings["page_config_hook"] = _page
     # Only a token that Jupyter drew itself makes it print the address in its own, longer words.
     app.identity_provider.token_generated = False
     url = f"{app.connection_url}{first_page(work)}?token={app.identity_provider.token}"

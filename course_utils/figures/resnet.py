@@ -88,8 +88,12 @@ def gradients(norms):
     figure, ax = plt.subplots(figsize=(8, 3.6))
     for name, seeds in norms.items():
         ax.semilogy(np.transpose(seeds), "o-", color=_color(name), markersize=2.5, linewidth=1.2)
-        start = np.exp(np.mean(np.log([values[0] for values in seeds])))
-        ax.annotate(name, (0, start), (-10, 0), textcoords="offset points", ha="right", va="center")
+    starts = {name: np.mean(np.log10([values[0] for values in seeds])) for name, seeds in norms.items()}
+    low, high = np.log10(ax.get_ylim())
+    place = -np.inf
+    for name, start in sorted(starts.items(), key=lambda item: item[1]):
+        place = max(start, place + 0.07 * (high - low))  # no name stands on another one
+        ax.annotate(name, (0, 10**place), (-10, 0), textcoords="offset points", ha="right", va="center")
     ax.axhline(1, color=GREY, linewidth=1, linestyle=":")
     longest = max(len(values) for seeds in norms.values() for values in seeds)
     ax.set(xlim=(-0.22 * longest, longest - 0.5), xlabel="place: behind the first layer (0) and behind each block")
@@ -153,12 +157,12 @@ def without(panels, chance=0.1):
 def lengths(counts, norms):
     """Figure: how many paths of each length there are, and how long the gradient is that they carry together."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3))
-    for ax, values, color, label in (
-        (axes[0], counts, GREY, "paths"),
-        (axes[1], norms, COLORS["blue"], "length of their gradient"),
+    for ax, values, color, label, form in (
+        (axes[0], counts, GREY, "paths", "d"),
+        (axes[1], norms, COLORS["blue"], "length of their gradient", ".2f"),
     ):
         bars = ax.bar(range(len(values)), values, color=color)
-        ax.bar_label(bars, [f"{value:.3g}" for value in values], fontsize=9, padding=2)
+        ax.bar_label(bars, [format(value, form) for value in values], fontsize=9, padding=2)
         ax.set(xticks=range(len(values)), xlabel="blocks on the path", ylabel=label)
         ax.margins(y=0.12)
     return figure

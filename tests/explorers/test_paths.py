@@ -32,13 +32,13 @@ def words(svg):
 # As Python makes it
 
 
-@pytest.mark.parametrize("change", [{}, {"kind": "plain"}, {"blocks": 27, "factor": 3}, {"out": (0, 4)}])
+@pytest.mark.parametrize("change", [{}, {"kind": "plain"}, {"blocks": 27, "factor": 0.3}, {"out": (0, 4)}])
 def test_the_figure_is_that_of_the_start(change):
     shown = explorer.explore_paths(**change)
     assert shown.figure == explorer.draw_paths(**change)
     data = json.loads(re.search(r"^const DATA = (.*);$", shown.page, re.M)[1])
-    start = {"kind": "residual", "blocks": 9, "factor": 10, "out": []} | change
-    assert data["start"] == start | {"out": list(start["out"])}
+    start = {"kind": "residual", "blocks": 9, "factor": 1.0, "out": []} | change
+    assert data["start"] == start | {"factor": 10 * start["factor"], "out": list(start["out"])}  # the page has tenths
     assert "://" not in shown.page and shown._repr_html_() == explorer.explore_paths(**change)._repr_html_()
 
 
@@ -62,7 +62,8 @@ def test_shares_are_those_of_all_paths_listed(factor):
     [
         ({"kind": "dense"}, "kind is 'dense'; expected residual or plain"),
         ({"blocks": 28}, "blocks is 28; expected 1 to 27"),
-        ({"factor": 0}, "factor is 0; expected 1 to 20"),
+        ({"factor": 10}, "factor is 10; expected one of 0.1, 0.2, ..., 2.0"),
+        ({"factor": 0.25}, "factor is 0.25; expected one of 0.1, 0.2, ..., 2.0"),
         ({"out": (9,)}, "out is (9,); expected places from 0 to 8"),
     ],
 )

@@ -47,6 +47,14 @@ def test_gradients_draw_each_seed():
     assert figure.axes[0].get_yscale() == "log"
 
 
+def test_the_names_of_gradients_stand_at_their_starts_and_not_on_each_other():
+    figure = draw.gradients({"plain 56": [[9000, 1]], "residual 56": [[50, 1]], "plain 20": [[45, 1]]})
+    figure.canvas.draw()
+    texts = {text.get_text(): text for text in figure.axes[0].texts}
+    assert [texts[name].xy[1] for name in ("plain 56", "plain 20")] == pytest.approx([9000, 45])
+    assert texts["residual 56"].get_window_extent().y0 > texts["plain 20"].get_window_extent().y1
+
+
 def test_promises_draw_what_came_beside_what_was_promised():
     figure = draw.promises({"plain": ([[-1, 0]], [[-1, -2]]), "residual": ([[-1, -2]], [[-1, -2]])}, [0.1, 0.2])
     assert [lines(ax)[:2] for ax in figure.axes] == [[[-1, -2], [-1, 0]], [[-1, -2], [-1, -2]]]
@@ -56,7 +64,8 @@ def test_sizes_and_lengths_are_bars():
     figure = draw.sizes({"a": [0.5, 2]})
     assert [bar.get_height() for bar in figure.axes[0].patches] == [0.5, 2]
     figure = draw.lengths([1, 2, 1], [0.1, 0.5, 0.125])
-    assert [text.get_text() for text in figure.axes[1].texts] == ["0.1", "0.5", "0.125"]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["0.10", "0.50", "0.12"]
+    assert [text.get_text() for text in draw.lengths([126], [0.0387]).axes[0].texts] == ["126"]
 
 
 def test_without_draws_percent_by_block():

@@ -17,7 +17,8 @@ from course_utils.exercises.form import form
 from course_utils.exercises.network import run, tensors
 
 MOST, TENSORS = 2_000_000, 1000  # numbers in a network's weights, and tensors that hold them, so that they can be sent
-RTOL = 1e-4  # of the largest value in an array: the networks compute in float32
+RTOL = 1e-4  # of the largest value in an array
+NOISE = 1e-5  # of the largest value in all gradients: one that is zero but for rounding need not be rounded alike
 
 BROKEN = {  # networks that cannot be tried
     "a lazy layer": "has a lazy layer, whose shape is open until a first call. Work out how many inputs it has.",
@@ -154,9 +155,10 @@ def _each_result(reference: Any, named: list, ran: list, sent: list) -> Iterator
         y, dx, gradients = run(reference, {name: weights[other] for name, other in partners.items()}, *rest)
         theirs = dict(zip((name for name, _, _ in named), of_weights, strict=False))
         pairs = [(of_images, dx), *zip(map(theirs.get, partners.values()), gradients, strict=False)]
+        largest = max((_largest(right) for _, right in pairs if right is not None), default=0.0)
         if not _close(output, y):
             yield OUTPUT if getattr(output, "shape", None) == y.shape else "gives an output of the wrong shape."
-        elif not all(_close(*pair) for pair in pairs):
+        elif not all(_close(given, right, NOISE * largest) for given, right in pairs):
             yield "gives the right output, but not the right gradients. Is something detached, frozen or unused?"
         else:
             yield None
@@ -173,10 +175,14 @@ def _output(reference: Any, named: list, sent: list) -> np.ndarray | None:
     return None
 
 
-def _close(got: Any, want: np.ndarray | None) -> bool:
+def _close(got: Any, want: np.ndarray | None, atol: float = 0.0) -> bool:
     if want is None or not isinstance(got, np.ndarray):
         return want is got
-    return got.shape == want.shape and np.allclose(got, want, RTOL, RTOL * float(np.abs(want).max(initial=1e-6)))
+    return got.shape == want.shape and np.allclose(got, want, RTOL, max(atol, RTOL * _largest(want)))
+
+
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array).max(initial=1e-6))
 
 
 def _partners(own: list, named: list) -> dict[str, str] | None:

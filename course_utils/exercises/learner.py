@@ -161,32 +161,52 @@ def _example(exercise_id: str, inputs: tuple, reply: dict[str, Any], error: Base
     """The inputs at which it went wrong and what came back, so that a learner can try it alone."""
     exercise = find(exercise_id)
     names = exercise.names()
-    values = [_text(value) for value in inputs]
-    given = ", ".join(f"{name}={_cut(value)}" for name, value in zip(names, values, strict=True))
+    values = [_cut(_text(value)) for value in inputs]
+    given = ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
     kind = reply.get("error")
     if kind == "WrongInputs":
         return f"\n    It takes ({error}); it is called with ({', '.join(names[: len(names) - exercise.torch])})."
     if not given and kind == "TimeUp":
         return ""
-    if "value" in reply:
+    if exercise.torch and "value" in reply:  # tensors of a network say nothing to a reader
+        came = ""
+    elif "value" in reply:
         came = f"it gave {_cut(_text(reply['value']))}"
     else:
         came = "it did not end" if kind == "TimeUp" else f"it stopped with {_cut(f'{type(error).__name__}: {error}')}"
     if not given:
-        return f"\n    Called, {came}."
-    whole = all(_cut(value) == value and "<array" not in value for value in values)
+        return f"\n    Called, {came}." if came else ""
+    whole = not any(mark in value for value in values for mark in ("...", ", shape ("))
     again = "" if whole else f'\n    case("{exercise_id}") gives these inputs back.'
-    return f"\n    With {given} {came}.{again}"
+    return f"\n    With {' '.join(filter(None, (given, came)))}.{again}"
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, width: int = WIDTH) -> str:
+    """A value as Python would read it; what is too wide is cut behind a whole item, or told by its shape."""
     if isinstance(value, np.ndarray):
         whole = f"np.array({value.tolist()})" if 0 < value.size <= 12 else ""
-        return whole if 0 < len(whole) <= WIDTH else f"<array of {value.dtype}, shape {value.shape}>"
+        return whole if 0 < len(whole) <= width else f"<array of {value.dtype}, shape {value.shape}>"
     if isinstance(value, (list, tuple)):
-        inside = ", ".join(map(_text, value))
-        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
+        return _items(value, width)
     return value.kind if isinstance(value, Foreign) else repr(value)
+
+
+def _items(value: list | tuple, width: int) -> str:
+    kinds = {
+        (str(item.dtype), item.shape) if isinstance(item, np.ndarray) and item.size > 12 else None for item in value
+    }
+    if len(value) > 1 and len(kinds) == 1 and (kind := kinds.pop()):
+        return f"<{len(value)} arrays of {kind[0]}, shape {kind[1]}>"
+    shown, room = [], width - len("[, ...]")
+    for item in value:
+        text = _text(item, room)
+        if len(text) > room:
+            shown.append("...")
+            break
+        shown.append(text)
+        room -= len(text) + 2
+    inside = ", ".join(shown)
+    return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
 
 
 def _cut(text: str) -> str:

@@ -67,30 +67,56 @@ def apply(weights: dict[str, np.ndarray], x: np.ndarray, dy: np.ndarray, trainin
 def run(
     network: Any, weights: dict[str, np.ndarray], x: np.ndarray, dy: np.ndarray | None, training: bool
 ) -> tuple[np.ndarray, np.ndarray | None, list[np.ndarray | None]]:
-    """A network's output for images `x`, the gradient of the images, and those of the parameters in order.
+    """A network's output for images `x`, the gradient of the images, and those of the parameters in order, in float32.
+
+    They are computed in float64. In float32 it is rounding that decides on which side of 0 some inputs of ReLU are, and
+    what the gradient of a bias before batch norm is; another order of the same sums, or more threads, round otherwise.
+    A network that computes with tensors in float32 of its own, so that float64 does not go with them, runs in float32.
 
     `dy` is the gradient of the output; where it has another shape than the output there is no backward pass.
     Raises Broken for a network that returns no tensor or changes its weights.
     """
     import torch
 
+    try:
+        return _run(network, weights, x, dy, training, torch.float64)
+    except RuntimeError:
+        return _run(network, weights, x, dy, training, torch.float32)
+
+
+def _run(network: Any, weights: dict, x: np.ndarray, dy: np.ndarray | None, training: bool, dtype: Any) -> tuple:
+    import torch
+
+    before = torch.get_default_dtype()
     with torch.inference_mode(False), torch.enable_grad():  # whatever the function left behind
-        network.to("cpu", torch.float32)
-        network.train(training)
-        network.zero_grad()
-        sent = {name: torch.tensor(value, dtype=torch.float32, device="cpu") for name, value in weights.items()}
-        with torch.no_grad():
-            for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
-                if name in sent:
-                    tensor.copy_(sent[name])
-        images = torch.tensor(x, dtype=torch.float32, device="cpu", requires_grad=True)
-        y = network(images.clone())  # a copy may be changed in place
-        if not isinstance(y, torch.Tensor):
-            raise Broken("no tensor")
-        if dy is not None and y.shape == dy.shape and y.requires_grad:
-            y.backward(torch.tensor(dy).to(y))
-        parameters = dict(network.named_parameters())
-        if not all(torch.equal(tensor, sent[name]) for name, tensor in parameters.items() if name in sent):
-            raise Broken("changed weights")
-    dx, *gradients = (None if p.grad is None else p.grad.numpy() for p in (images, *parameters.values()))
-    return y.detach().cpu().numpy(), dx, gradients
+        try:
+            torch.set_default_dtype(dtype)  # of what it makes in forward
+            network.to("cpu", dtype)
+            network.train(training)
+            network.zero_grad()
+            sent = {name: torch.tensor(value, dtype=dtype, device="cpu") for name, value in weights.items()}
+            with torch.no_grad():
+                for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+                    if name in sent:
+                        tensor.copy_(sent[name])
+            images = torch.tensor(x, dtype=dtype, device="cpu", requires_grad=True)
+            y = network(images.clone())  # a copy may be changed in place
+            if not isinstance(y, torch.Tensor):
+                raise Broken("no tensor")
+            if dy is not None and y.shape == dy.shape and y.requires_grad:
+                y.backward(torch.tensor(dy).to(y))
+            parameters = dict(network.named_parameters())
+            if not all(torch.equal(tensor, sent[name]) for name, tensor in parameters.items() if name in sent):
+                raise Broken("changed weights")
+            y, dx, *gradients = (_array(tensor) for tensor in (y, images.grad, *(p.grad for p in parameters.values())))
+            return y, dx, gradients
+        finally:
+            torch.set_default_dtype(before)
+            network.to(torch.float32)
+
+
+def _array(tensor: Any) -> np.ndarray | None:
+    """A tensor as an array; float64 as float32, so that half as much is sent."""
+    if tensor is None:
+        return None
+    return (tensor.float() if str(tensor.dtype) == "torch.float64" else tensor).detach().cpu().numpy()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from course_utils import exercises
 from course_utils.exercises import case, check, hint, learner
@@ -370,6 +371,25 @@ def test_examples_are_short(capsys):
     assert lines[2:] == ['    case("03-3") gives these inputs back.'] and all(len(line) < 400 for line in lines)
     lines = said(capsys, "01-1", lambda a, temperature: np.zeros((9, 9))).splitlines()
     assert "it gave <array of float64, shape (9, 9)>" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ([np.zeros((4, 4))] * 5, "<5 arrays of float64, shape (4, 4)>"),
+        ([np.zeros((4, 4)), np.zeros(20)], "[<array of float64, shape (4, 4)>, <array of float64, shape (20,)>]"),
+        ((np.zeros((4, 4)), True), "(<array of float64, shape (4, 4)>, True)"),
+        ([123456789] * 20, f"[{'123456789, ' * 14}...]"),
+        ([[1, 2], (3,), []], "[[1, 2], (3,), []]"),
+    ],
+)
+def test_values_are_cut_behind_a_whole_item(value, shown, capsys):
+    assert f"it gave {shown}" in said(capsys, "01-1", lambda a, temperature: value)
+
+
+def test_of_a_network_its_tensors_are_not_shown(capsys):
+    lines = said(capsys, "09-6", lambda *numbers: torch.nn.Flatten()).splitlines()
+    assert lines[1].startswith("    With channels=") and lines[1].endswith("shape (2, 5, 19, 19)>.") and len(lines) == 3
 
 
 @pytest.mark.filterwarnings("error")

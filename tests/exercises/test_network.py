@@ -11,7 +11,7 @@ from course_utils.exercises.building import BROKEN, Network, _partners
 from course_utils.exercises.checks.ex09 import lenet
 from course_utils.exercises.exercise import TODO, Either, find, review, trials
 from course_utils.exercises.learner import case, feedback, reply_of
-from course_utils.exercises.network import tensors
+from course_utils.exercises.network import respond, run, tensors
 
 
 def said(exercise, function, seed=1):
@@ -25,7 +25,9 @@ def said(exercise, function, seed=1):
 
 @pytest.fixture(autouse=True)
 def torch_as_it_was():
+    threads = torch.get_num_threads()
     yield
+    torch.set_num_threads(threads)
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
 
@@ -135,6 +137,7 @@ KEPT = {}
         lambda *numbers: lenet(*numbers).half(),
         changed(before=lambda x: x.mul_(1)),
         changed(after=lambda y: y.double()),
+        changed(before=lambda x: x.float() + torch.zeros(1)),
         *(lazy, with_affine, registered_twice, in_double, without_gradients, trained),
     ],
 )
@@ -359,6 +362,67 @@ def test_both_modes_of_batch_norm_are_right(function):
 )
 def test_mistakes_in_batch_norm(function, says):
     assert {says in str(said(WIDE, function, seed)) for seed in range(3)} == {True}
+
+
+# Rounding: sums in another order
+
+
+class Bottleneck(nn.Module):
+    """A right answer to 13-4 whose memory is laid out otherwise; `other` is done to what the shortcut adds."""
+
+    def __init__(self, before, channels, stride, other=lambda x: x):
+        super().__init__()
+        width, self.other = channels // 4, other
+        self.conv1, self.norm1 = nn.Conv2d(before, width, 1, stride, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.norm2 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        self.conv3, self.norm3 = nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels)
+        self.shortcut = nn.Sequential()
+        if stride > 1 or before != channels:
+            self.shortcut = nn.Sequential(nn.Conv2d(before, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x):
+        x = x.contiguous(memory_format=torch.channels_last)
+        y = self.norm1(self.conv1(x)).clamp(min=0)
+        y = self.norm3(self.conv3(self.norm2(self.conv2(y)).clamp(min=0)))
+        return (self.other(self.shortcut(x)) + y).clamp(min=0)
+
+
+def test_a_right_block_is_accepted_whose_sums_have_another_order():
+    function = lambda *numbers: Bottleneck(*numbers)  # noqa: E731
+    assert feedback("13-4", function).startswith("13-4: right, on ")
+    assert {seed: said(find("13-4"), function, seed) for seed in ROUNDS} == dict.fromkeys(ROUNDS)
+
+
+@pytest.mark.parametrize("share", [0.1, 1])
+def test_a_detached_shortcut_is_not_taken_for_rounding(share):
+    def function(*numbers):
+        return Bottleneck(*numbers, other=lambda x: x * (1 - share) + (x * share).detach())
+
+    assert all("not the right gradients" in str(said(find("13-4"), function, seed)) for seed in ROUNDS)
+
+
+ROUNDS = (7, 18, 223645705064013)  # with these, float32 gives other gradients to one or the other
+
+
+@pytest.mark.parametrize("exercise_id", ["11-5", "13-4"])
+def test_it_does_not_matter_how_many_threads_the_sandbox_and_the_grader_have(exercise_id):
+    exercise = find(exercise_id)
+
+    def ask(request, data):
+        torch.set_num_threads(2)
+        reply, _ = respond(exercise.expected, request, data)
+        torch.set_num_threads(1)
+        return reply
+
+    for seed in ROUNDS:
+        replies = [(inputs, exercise.converse(inputs, ask)) for inputs in trials(exercise, seed)]
+        assert [review(exercise, *both) for both in replies] == [None] * len(replies), seed
+
+
+def test_a_network_is_left_in_float32_and_so_is_the_default():
+    net = lenet(1, 10, 28)
+    run(net, {}, np.zeros((1, 1, 28, 28), np.float32), None, training=False)
+    assert torch.get_default_dtype() == torch.float32 == next(net.parameters()).dtype
 
 
 def straight(channels, classes, *, flat=True):

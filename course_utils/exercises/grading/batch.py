@@ -15,12 +15,12 @@ from tqdm import tqdm
 from course_utils.exercises.exercise import checks_of
 from course_utils.exercises.grading import gradebook
 from course_utils.exercises.grading.folder import alone, seed_of
-from course_utils.exercises.grading.platforms import FORMATS, table_for
+from course_utils.exercises.grading.platforms import FORMATS, missing, table_for
 from course_utils.exercises.grading.release import generate, nbgrader
 from course_utils.exercises.grading.report import NOT_GRADED, Grades, page
 from course_utils.exercises.grading.roster import People, people_of
 from course_utils.exercises.grading.sandbox import Sandbox, public_course
-from course_utils.exercises.grading.students import Student, named
+from course_utils.exercises.grading.students import Student, file_name, named
 from course_utils.exercises.grading.submission import Batch, grade_one, not_graded
 from course_utils.exercises.grading.system import refuse_exposed
 from course_utils.exercises.masters import master
@@ -81,9 +81,13 @@ def _grade_all(chapter: str, chosen: list[Student], people: People, out: Path, s
         grades = Grades(out / "grades.csv", batch.most, some)
         with tqdm(chosen, desc=f"grade {chapter}", unit="submission") as bar:
             statuses = Counter(_write(student, batch, grades) for student in bar)
-    grades.keep(grades.rows if some else [person.name for person in chosen])
+    for name in grades.keep(grades.rows if some else [person.name for person in chosen]):
+        (out / "feedback" / f"{file_name(name)}.md").unlink(missing_ok=True)
     if make := FORMATS[format]:
-        write(out / f"{format}.csv", make(*table_for(people, grades, out), path.stem, sum(batch.most.values())))
+        (listed, results), most = table_for(people, grades, out), sum(batch.most.values())
+        write(out / f"{format}.csv", make(listed, results, path.stem, most))
+        for sentence in missing(format, listed, most):
+            print(f"{format}.csv: {sentence}")
     return statuses
 
 

@@ -5,6 +5,7 @@ A grade that is not known yet stays empty, and the platform keeps what it has.
 """
 
 import html
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,20 @@ FORMATS: dict[str, Make | None] = {
     "moodle": moodle,
     "canvas": canvas,
 }  # csv: grades.csv alone, which is always there
+
+
+def missing(format: str, roster: Roster, most: float) -> list[str]:
+    """What a platform's table lacks, or has otherwise than the exercises, in a sentence each; `most` points are had."""
+    said = []
+    if format == "moodle" and not all(line.get("Identifier") for line in roster.lines):
+        said.append("no ids: give the grading worksheet as the roster")
+    if format == "canvas" and not all(line.get("ID") for line in roster.lines):
+        said.append("no ids: give the gradebook that you exported as the roster")
+    texts = [line.get("Maximum Grade", "").replace(",", ".") for line in roster.lines if format == "moodle"]
+    for maximum in sorted({float(text) for text in texts if re.fullmatch(r"\d+(\.\d+)?", text)} - {most}):
+        points = f"the exercises have {most:g} points: set it in Moodle first"
+        said.append(f"the worksheet's maximum is {maximum:g}, {points}")
+    return said
 
 
 def table_for(people: People, grades: Grades, out: Path) -> tuple[Roster, list[Result]]:

@@ -69,10 +69,11 @@ class Grades:
         self.rows[row.student] = cells
         self.write()
 
-    def keep(self, students: Iterable[str]) -> None:
-        """Write the rows of these students, in this order, and no others."""
-        self.rows = {student: self.rows[student] for student in students}
+    def keep(self, students: Iterable[str]) -> list[str]:
+        """Write the rows of these students, in this order, and no others; returns whose rows are gone."""
+        before, self.rows = self.rows, {student: self.rows[student] for student in students}
         self.write()
+        return [student for student in before if student not in self.rows]
 
     def write(self) -> None:
         write(self.path, table([self.header, *([student, *cells] for student, cells in self.rows.items())]))
@@ -104,14 +105,20 @@ STATUS = {
 
 def page(row: Row) -> str:
     """The page for a student: points and authored sentences, nothing of what was tried."""
-    score = "" if row.status == NOT_GRADED else f": {row.score:g} of {sum(row.most.values()):g} points"
-    lines = [f"# {harmless(row.student)}{score}", ""]
+    lines = [f"# {harmless(row.student)}{'' if row.status == NOT_GRADED else _score(row)}", ""]
     for sentence in filter(None, [STATUS[row.status], *map(harmless, row.remarks)]):
         lines += [sentence, ""]
     if row.status != NOT_GRADED:
         lines += ["| exercise | points | |", "|---|---|---|"]
         lines += [_line(row, question) for question in row.points]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _score(row: Row) -> str:
+    """The score in a title: of the points that are given so far, so that what waits is no loss."""
+    waits = row.manual_max
+    so_far = f" so far, {waits:g} {'waits' if waits == 1 else 'wait'} for a mark by hand" if waits else ""
+    return f": {row.score:g} of {sum(row.most.values()) - waits:g} points{so_far}"
 
 
 def _line(row: Row, question: str) -> str:

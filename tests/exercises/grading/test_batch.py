@@ -147,7 +147,7 @@ def test_a_teacher_sees_what_the_cells_printed_in_short(graded):
 
 
 def test_gradebook_waits_for_marks_by_hand_and_a_regrade_keeps_them(
-    hand_in, graded, released, solutions, tmp_path, monkeypatch
+    hand_in, graded, released, solutions, tmp_path, monkeypatch, capsys
 ):
     from nbgrader.api import Gradebook
 
@@ -163,7 +163,12 @@ def test_gradebook_waits_for_marks_by_hand_and_a_regrade_keeps_them(
         comment.manual_comment = "What about | the border?"
         gradebook.db.commit()
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "class.csv").write_text("Identifier,Full name,Maximum Grade\n1,perfect,100\n2,Nobody,100\n")
+    grade("06", "in", "out", roster="class.csv", format="moodle")
+    assert "moodle.csv: the worksheet's maximum is 100, the exercises have 18 points" in capsys.readouterr().out
+    assert rows(out)["Nobody"]["status"] == "missing" and (out / "feedback" / "Nobody.md").exists()
     grade("06", "in", "out")
+    assert set(rows(out)) == {"perfect"} and [path.stem for path in (out / "feedback").iterdir()] == ["perfect"]
     row = rows(out)["perfect"]
     assert (row["score"], row["manual_max"], row["06-6"]) == ("17.5", "0", "3.5")
     assert (out / "batch.json").read_text() == seed

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("nbgrader", reason="nbgrader is not installed (the extra `grade`)")
 
 from course_utils.exercises.grading import archive
-from course_utils.exercises.grading.platforms import Result, canvas, moodle, table_for
+from course_utils.exercises.grading.platforms import Result, canvas, missing, moodle, table_for
 from course_utils.exercises.grading.report import Grades, Row, page, table
 from course_utils.exercises.grading.roster import match, people_of, read_roster
 from course_utils.exercises.grading.students import Student, file_name, named, students
@@ -110,6 +110,19 @@ def test_a_page_shows_what_a_student_wrote_and_obeys_none_of_it():
     assert len(text.splitlines()) == 7 and "| 1 | 0 of 2 | double is not right yet. |" in text
 
 
+def test_points_that_wait_are_no_loss_in_the_title():
+    titles = [
+        page(Row("Ada", {"1": 14, "2": most}, {"1": 13.5, "2": given})).partition("\n")[0]
+        for most, given in ((4, None), (1, None), (4, 3), (4, 0))
+    ]
+    assert titles == [
+        "# Ada: 13.5 of 14 points so far, 4 wait for a mark by hand",
+        "# Ada: 13.5 of 14 points so far, 1 waits for a mark by hand",
+        "# Ada: 16.5 of 18 points",
+        "# Ada: 13.5 of 18 points",
+    ]
+
+
 LISTS = {
     "plain": "Anna Berg\nBerg, Ben\n\n  Chi   Lee \nAnna Berg\n",
     "header": "matric;Name\n1;Anna Berg\n2;Berg, Ben\n3;Chi Lee\n",
@@ -173,11 +186,26 @@ def test_tables_for_platforms(tmp_path):
     assert second["Student"] == "Berg, Ben" and second["06 (77)"] == ""
 
 
+def test_it_is_said_what_a_table_for_a_platform_lacks(tmp_path):
+    def said(format, text, most=18):
+        (tmp_path / "class.csv").write_text(text)
+        return missing(format, read_roster(tmp_path / "class.csv"), most)
+
+    assert said("moodle", LISTS["moodle"]) == said("canvas", LISTS["canvas"]) == said("csv", LISTS["plain"]) == []
+    for written in ("100", "100.00", "100,00"):
+        (sentence,) = said("moodle", LISTS["moodle"].replace(",18,", f',"{written}",'))
+        assert sentence == ("the worksheet's maximum is 100, the exercises have 18 points: set it in Moodle first")
+    assert said("moodle", LISTS["plain"]) == ["no ids: give the grading worksheet as the roster"]
+    assert said("canvas", LISTS["plain"]) == ["no ids: give the gradebook that you exported as the roster"]
+
+
 def test_a_platform_is_told_of_folders_by_their_names_where_there_is_no_class_list(tmp_path):
     work, out = tmp_path / "in", tmp_path / "out"
     for name in ("Anna Berg_4711_assignsubmission_file", "Ben"):
         (work / name).mkdir(parents=True)
     grades = Grades(out / "grades.csv", ["1"])
+    grades.add(Row("Ben", {"1": 2}, {"1": 2}))
+    assert grades.keep(["Ben"]) == [] and grades.keep([]) == ["Ben"] and not grades.rows
     grades.add(Row("Ben", {"1": 2}, {"1": 2}))
     roster, results = table_for(people_of(work, None, out), grades, out)
     first, second = rows_of(moodle(roster, results, "06", 2))

@@ -24,7 +24,8 @@ def keep(folder: Path) -> list[Path]:
         model, data, seed, recipe = (record[key] for key in ("model", "data", "seed", "recipe"))
         values = record["recipe_values"].items()
         options = [f"{option}{value}" for option, value in record["model_options"].items()]
-        marks = [*options, *(["long"] if recipe == "long" else [])]  # the others have models of their own
+        usual = "fast" if model == "fast_cnn" else "full"  # which the name need not say
+        marks = [*options, *([] if recipe == usual else [recipe])]
         name, finished = "-".join([model, *marks, data, f"seed{seed}"]), "test_accuracy" in record
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder} holds no run: {error}") from None

@@ -50,6 +50,13 @@ def test_outputs_of_the_fast_recipe(places):
     assert kept(places, model="fast_cnn", recipe="fast", seed=2) == files
 
 
+@pytest.mark.parametrize(("model", "recipe"), [("fast_cnn", "full"), ("resnet20", "fast")])
+def test_a_recipe_that_is_not_the_usual_one_is_part_of_the_name(places, model, recipe):
+    """Else such a run would take the place of the recorded one."""
+    files = kept(places, model=model, recipe=recipe, seed=3)
+    assert files[0] == f"runs/{model}-{recipe}-cifar10-seed3.json"
+
+
 def test_options_and_the_long_recipe_are_part_of_the_name(places):
     assert kept(places, recipe="long") == ["runs/resnet20-long-cifar10-seed0.json"]
     places = places / "other"
